@@ -1,0 +1,83 @@
+/**
+ * X25519 (RFC 7748). Keys are plain 32-byte strings, so that states made of them can be stored.
+ * @module
+ */
+
+import { AuthError } from "../bytes/errors.ts";
+import { type Bytes, concat } from "../bytes/writer.ts";
+import { type RandomBytes, secureRandom } from "./random.ts";
+
+/** Bytes of a public key, of a private key and of a shared secret. */
+export const DH_BYTES = 32;
+
+/** A key pair; `privateBytes` is a secret. */
+export interface DhKeyPair {
+  /** 32 bytes, the u-coordinate. */
+  readonly publicBytes: Bytes;
+  /** 32 bytes, secret. */
+  readonly privateBytes: Bytes;
+}
+
+/** The DER that stands in front of the 32 private bytes in a PKCS #8 key (RFC 8410 §7, id-X25519). */
+const PKCS8_PREFIX = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 4, 0x22, 4, 0x20);
+
+/** The u-coordinate 9 of the base point (RFC 7748 §6.1). */
+const BASE_POINT = (() => {
+  const point = new Uint8Array(DH_BYTES);
+  point[0] = 9;
+  return point;
+})();
+
+/**
+ * Makes a fresh key pair.
+ * @param random where the private bytes come from
+ * @returns the pair
+ */
+export function generateDhKeyPair(random: RandomBytes = secureRandom): Promise<DhKeyPair> {
+  return dhKeyPairFrom(random(DH_BYTES));
+}
+
+/**
+ * Computes the public key of a private key.
+ * @param privateBytes exactly 32 bytes
+ * @returns the pair
+ * @throws {RangeError} when the length is another
+ */
+export async function dhKeyPairFrom(privateBytes: Bytes): Promise<DhKeyPair> {
+  return { privateBytes, publicBytes: await scalarMult(privateBytes, BASE_POINT) };
+}
+
+/**
+ * Computes the shared secret of a private and a public key.
+ * @param own our pair
+ * @param peerPublic the peer's public key, exactly 32 bytes
+ * @returns 32 bytes, never all zero
+ * @throws {AuthError} when the peer's key has another length or a small order (PROTOCOL §0.1, §0.2)
+ */
+export async function dh(own: DhKeyPair, peerPublic: Bytes): Promise<Bytes> {
+  if (peerPublic.length !== DH_BYTES) {
+    throw new AuthError(`Cannot use X25519 public key: it has ${peerPublic.length} bytes, not ${DH_BYTES}`);
+  }
+  let shared: Bytes;
+  try {
+    shared = await scalarMult(own.privateBytes, peerPublic);
+  } catch (cause) {
+    if (cause instanceof RangeError) throw cause;
+    throw new AuthError("Cannot use X25519 public key: its order is small", { cause });
+  }
+  // Runtimes differ in whether they throw here; an all-zero secret must never get further (RFC 7748 §6.1).
+  if (shared.every((byte) => byte === 0)) throw new AuthError("Cannot use X25519 public key: its order is small");
+  return shared;
+}
+
+async function scalarMult(privateBytes: Bytes, publicBytes: Bytes): Promise<Bytes> {
+  if (privateBytes.length !== DH_BYTES) {
+    throw new RangeError(`Cannot use X25519 private key: it has ${privateBytes.length} bytes, not ${DH_BYTES}`);
+  }
+  const algorithm = { name: "X25519" };
+  const [privateKey, publicKey] = await Promise.all([
+    crypto.subtle.importKey("pkcs8", concat(PKCS8_PREFIX, privateBytes), algorithm, false, ["deriveBits"]),
+    crypto.subtle.importKey("raw", publicBytes, algorithm, false, []),
+  ]);
+  return new Uint8Array(await crypto.subtle.deriveBits({ name: "X25519", public: publicKey }, privateKey, 256));
+}

@@ -1,0 +1,48 @@
+/**
+ * HKDF-SHA256 (RFC 5869) and HMAC-SHA256 (RFC 2104).
+ * @module
+ */
+
+import type { Bytes } from "../bytes/writer.ts";
+
+/** The longest output of HKDF-SHA256: 255 blocks of 32 bytes (RFC 5869 §2.3). */
+const HKDF_OUTPUT_MAX_BYTES = 255 * 32;
+
+/** What HKDF takes beside its input key. */
+export interface HkdfOptions {
+  /** Salt of any length; 32 zeros are the RFC's default. */
+  readonly salt: Bytes;
+  /** A label that says what the output is for. */
+  readonly info: Bytes;
+  /** How many bytes to derive, 1 to 8,160. */
+  readonly lengthBytes: number;
+}
+
+/**
+ * Derives key bytes with HKDF-SHA256.
+ * @param inputKey input keying material of any length
+ * @param options salt, label and output length
+ * @returns `lengthBytes` bytes
+ * @throws {RangeError} when the output length is out of range
+ */
+export async function hkdf(inputKey: Bytes, options: HkdfOptions): Promise<Bytes> {
+  const { salt, info, lengthBytes } = options;
+  if (!Number.isInteger(lengthBytes) || lengthBytes < 1 || lengthBytes > HKDF_OUTPUT_MAX_BYTES) {
+    throw new RangeError(`Cannot derive key: ${lengthBytes} bytes is not 1 to ${HKDF_OUTPUT_MAX_BYTES}`);
+  }
+  const key = await crypto.subtle.importKey("raw", inputKey, "HKDF", false, ["deriveBits"]);
+  return new Uint8Array(
+    await crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt, info }, key, lengthBytes * 8),
+  );
+}
+
+/**
+ * Computes HMAC-SHA256.
+ * @param key 1 byte or more
+ * @param data any length
+ * @returns 32 bytes
+ */
+export async function hmacSha256(key: Bytes, data: Bytes): Promise<Bytes> {
+  const imported = await crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", imported, data));
+}
