@@ -37,6 +37,7 @@ export type UserErrorCode =
   | "portInUse"
   | "tooLong"
   | "noSuchPerson"
+  | "keyChanged"
   | "badLine"
   | "badFlag"
   | "linkLost"
@@ -53,6 +54,7 @@ export class UserError extends Error {
   readonly hint: string;
 
   /**
+   * Makes the error.
    * @param code the stable name of what happened
    * @param message what happened, as a sentence
    * @param hint what to do about it

@@ -28,6 +28,7 @@ export class ByteReader {
   #offset = 0;
 
   /**
+   * Starts at the first byte.
    * @param bytes what to read; not copied until a field is taken
    * @param what the name of the structure, for error messages
    */
@@ -85,8 +86,12 @@ export class ByteReader {
    * @param lengthBytes how many bytes
    * @returns a copy of them
    * @throws {DecodeError} when too little is left
+   * @throws {RangeError} when the length is not a whole number from 0 up: a negative one would read backwards
    */
   take(lengthBytes: number): Bytes {
+    if (!Number.isSafeInteger(lengthBytes) || lengthBytes < 0) {
+      throw new RangeError(`Cannot take bytes: ${lengthBytes} is not a whole number from 0 up`);
+    }
     const start = this.#advance(lengthBytes);
     return new Uint8Array(this.#bytes.subarray(start, start + lengthBytes));
   }

@@ -9,7 +9,7 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 const ENCODER = new TextEncoder();
 
 /** The largest whole number that a JavaScript number holds exactly; u64 fields stop there. */
-export const U64_MAX = Number.MAX_SAFE_INTEGER;
+export const U64_MAX: number = Number.MAX_SAFE_INTEGER;
 
 /**
  * Encodes text as UTF-8.
@@ -118,6 +118,7 @@ export type LabelUse =
   | "id"
   | "relay"
   | "open room"
+  | "key file"
   | "link";
 
 /**

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { encodeHex } from "@std/encoding/hex";
 import { AuthError } from "../bytes/errors.ts";
 import { type Bytes, concat } from "../bytes/writer.ts";
 import { type RandomBytes, secureRandom } from "./random.ts";
@@ -20,6 +21,18 @@ export interface DhKeyPair {
 
 /** The DER that stands in front of the 32 private bytes in a PKCS #8 key (RFC 8410 §7, id-X25519). */
 const PKCS8_PREFIX = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 4, 0x22, 4, 0x20);
+
+/**
+ * The u-coordinates of small order, little endian: 0, 1, the two of order 8, p - 1 (RFC 7748 §7). Their other
+ * spellings are p or more, or have the top bit set, and fall with every spelling that is not canonical.
+ */
+const SMALL_ORDER_U_HEX: ReadonlySet<string> = new Set([
+  "0000000000000000000000000000000000000000000000000000000000000000",
+  "0100000000000000000000000000000000000000000000000000000000000000",
+  "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+  "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+]);
 
 /** The u-coordinate 9 of the base point (RFC 7748 §6.1). */
 const BASE_POINT = (() => {
@@ -68,6 +81,28 @@ export async function dh(own: DhKeyPair, peerPublic: Bytes): Promise<Bytes> {
   // Runtimes differ in whether they throw here; an all-zero secret must never get further (RFC 7748 §6.1).
   if (shared.every((byte) => byte === 0)) throw new AuthError("Cannot use X25519 public key: its order is small");
   return shared;
+}
+
+/**
+ * Refuses a public key that no honest party has, before it is signed, stored or hashed into an id: X25519 ignores the
+ * top bit and reduces modulo p = 2^255 - 19, so that without this one key would have several spellings and ids.
+ * @param publicBytes a claimed X25519 public key
+ * @throws {AuthError} when it is not 32 bytes, its order is small or it is not the canonical spelling
+ */
+export function assertDhPublicKey(publicBytes: Bytes): void {
+  if (publicBytes.length !== DH_BYTES) {
+    throw new AuthError(`Cannot use X25519 public key: it has ${publicBytes.length} bytes, not ${DH_BYTES}`);
+  }
+  if (!isBelowP(publicBytes)) throw new AuthError("Cannot use X25519 public key: its spelling is not canonical");
+  if (SMALL_ORDER_U_HEX.has(encodeHex(publicBytes))) {
+    throw new AuthError("Cannot use X25519 public key: its order is small");
+  }
+}
+
+function isBelowP(publicBytes: Bytes): boolean {
+  const top = publicBytes[DH_BYTES - 1] as number;
+  if (top !== 0x7f) return top < 0x7f;
+  return publicBytes.subarray(1, DH_BYTES - 1).some((byte) => byte !== 0xff) || (publicBytes[0] as number) < 0xed;
 }
 
 async function scalarMult(privateBytes: Bytes, publicBytes: Bytes): Promise<Bytes> {

@@ -98,7 +98,7 @@ export async function verify(publicBytes: Bytes, message: Bytes, signature: Byte
 /**
  * Refuses a public key that no honest party has, before anything imports it.
  * @param publicBytes a claimed Ed25519 public key
- * @throws {AuthError} when it is not 32 bytes or its order is small
+ * @throws {AuthError} when it is not 32 bytes, its order is small, or its spelling is not canonical
  */
 export function assertSignPublicKey(publicBytes: Bytes): void {
   if (publicBytes.length !== SIGN_KEY_BYTES) {
@@ -107,6 +107,9 @@ export function assertSignPublicKey(publicBytes: Bytes): void {
   const y = publicBytes.slice();
   y[SIGN_KEY_BYTES - 1] = (y[SIGN_KEY_BYTES - 1] as number) & 0x7f; // the sign of x does not change the order
   if (SMALL_ORDER_Y_HEX.has(encodeHex(y))) throw new AuthError("Cannot use Ed25519 public key: its order is small");
+  // 2^255 - 19 and above is a second spelling of a smaller y: one key would have two fingerprints.
+  const isAboveField = (y[0] as number) >= 0xed && y[31] === 0x7f && y.subarray(1, 31).every((byte) => byte === 0xff);
+  if (isAboveField) throw new AuthError("Cannot use Ed25519 public key: it is not canonical");
 }
 
 async function importPrivate(privateBytes: Bytes, extractable: boolean): Promise<CryptoKey> {
