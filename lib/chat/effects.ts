@@ -1,0 +1,31 @@
+/**
+ * What the chat core takes in and gives out.
+ * @module
+ */
+
+import type { Bytes } from "../bytes/writer.ts";
+import type { Packet, RelayMessage } from "../wire/messages.ts";
+import type { ChatEvent, Ref } from "./events.ts";
+import type { Command } from "./commands.ts";
+
+/** One thing that happens to a client; the driver gives them one at a time. */
+export type ChatInput =
+  /** The relay said something. */
+  | { readonly kind: "packet"; readonly packet: Packet<RelayMessage>; readonly nowMs: number }
+  /** The person, or a script, wants something. */
+  | { readonly kind: "command"; readonly command: Command; readonly nowMs: number; readonly ref?: Ref }
+  | { readonly kind: "tick"; readonly nowMs: number };
+
+/** What the driver does for the core, in order. */
+export type ChatEffect =
+  /** Put the packet into the link's outbox. */
+  | { readonly kind: "send"; readonly packet: Bytes }
+  /** Tell the person. */
+  | { readonly kind: "show"; readonly event: ChatEvent }
+  /** Give a `tick` at that time; a later one replaces it. */
+  | { readonly kind: "wakeAt"; readonly atMs: number }
+  /** The person wanted to leave and all that was pending is settled: end the link. */
+  | { readonly kind: "finish" };
+
+/** The effects of one turn, in order. */
+export type Effects = ChatEffect[];

@@ -1,0 +1,107 @@
+/**
+ * What the client has to tell the person, as data: the screen, the plain lines and the JSON lines are three ways to
+ * write down the same events.
+ * @module
+ */
+
+import type { UserErrorCode } from "../bytes/errors.ts";
+import type { EventId, Fingerprint, LeftReason } from "../wire/messages.ts";
+
+/**
+ * How well a key is known: `new` (first met now), `known` (met before, or accepted), `verified` (compared), `changed`
+ * (its name belonged to another key: nothing is sent to it until the person accepts it).
+ */
+export type Trust = "new" | "known" | "verified" | "changed";
+
+/** Somebody, as the person sees them. Handles come from peers: clean them before they reach a screen. */
+export interface Member {
+  /** The name that the certificate carries. */
+  readonly handle: string;
+  /** What people compare. */
+  readonly fingerprint: Fingerprint;
+  /** How well the key is known. */
+  readonly trust: Trust;
+}
+
+/** Where a message belongs: a room by its name, or a private conversation by the other's handle. */
+export type Place = { readonly room: string } | { readonly to: string };
+
+/** Why a notice stands there; stable names for scripts. */
+export type NoticeCode =
+  | "help"
+  | "fingerprint"
+  | "nobodyHere"
+  | "keyChanged"
+  | "keysMissing"
+  | "keysRefused"
+  | "trusted"
+  | "cannotOpen"
+  | "misplaced"
+  | "gap"
+  | "clockSkew"
+  | "badCertificate"
+  | "reset";
+
+/** One thing to tell the person. Times are milliseconds since 1970, UTC. */
+export type ChatEvent =
+  /** The link is secured and the room entered; always the first. */
+  | {
+    readonly type: "ready";
+    readonly handle: string;
+    readonly fingerprint: Fingerprint;
+    readonly relay: { readonly name: string; readonly fingerprint: Fingerprint };
+    readonly room: string;
+    readonly members: readonly Member[];
+  }
+  | { readonly type: "joined"; readonly room: string; readonly at: number } & Member
+  | {
+    readonly type: "left";
+    readonly room: string;
+    readonly at: number;
+    readonly reason: LeftReason;
+    readonly handle: string;
+    readonly fingerprint: Fingerprint;
+  }
+  /** A message from somebody else. */
+  | {
+    readonly type: "message";
+    readonly id: EventId;
+    readonly place: Place;
+    readonly from: string;
+    readonly fingerprint: Fingerprint;
+    readonly trust: Trust;
+    readonly text: string;
+    /** The sender's claim. */
+    readonly sentAt: number;
+    /** The relay's time. */
+    readonly at: number;
+  }
+  /** One's own message is stored by the relay. */
+  | {
+    readonly type: "accepted";
+    readonly id: EventId;
+    readonly place: Place;
+    readonly at: number;
+    readonly sentAt: number;
+    readonly text: string;
+    readonly ref?: Ref;
+  }
+  | {
+    readonly type: "users";
+    readonly room: string;
+    readonly members: readonly Member[];
+    /** On this relay, in none of our rooms. */
+    readonly elsewhere: readonly Member[];
+    readonly ref?: Ref;
+  }
+  | { readonly type: "notice"; readonly code: NoticeCode; readonly text: string; readonly ref?: Ref }
+  | {
+    readonly type: "error";
+    readonly code: UserErrorCode;
+    readonly message: string;
+    readonly hint: string;
+    readonly ref?: Ref;
+  };
+
+/** What a script puts beside a line to recognise the answer. */
+export type Ref = string | number;

@@ -1,0 +1,264 @@
+/**
+ * Whom this client can seal for, and how it comes by their keys: its own prekeys on the relay, its answers to those who
+ * ask for fresh ones, its questions for the keys of others, and all its sessions.
+ * @module
+ */
+
+import { decodeHex, encodeHex } from "@std/encoding/hex";
+import { AuthError, DecodeError, ProtocolError } from "../bytes/errors.ts";
+import type { Bytes } from "../bytes/writer.ts";
+import type { RandomBytes } from "../crypto/random.ts";
+import { BOX_MAX_BYTES } from "../e2ee/box.ts";
+import {
+  BUNDLE_NONCE_BYTES,
+  type BundleOwner,
+  createLiveBundle,
+  encodeBundle,
+  encodeOneTimePrekeys,
+  type VerifiedBundle,
+  verifyBundle,
+  verifyLiveBundle,
+} from "../e2ee/bundle.ts";
+import { idOf } from "../e2ee/identity.ts";
+import type { Opened } from "../e2ee/opened.ts";
+import { PADDED_MAX_BYTES, PADDED_SIZES } from "../e2ee/padding.ts";
+import { createPrekeyStore, refillOneTimePrekeys, rotateSignedPrekey } from "../e2ee/prekeys.ts";
+import { SessionBook } from "../e2ee/session_book.ts";
+import { encodeClientMessage, type EventId, type Fingerprint, type RelayMessage } from "../wire/messages.ts";
+import { KeyRequests } from "./key_requests.ts";
+import type { People } from "./people.ts";
+import { notice, type Turn } from "./turn.ts";
+
+/** What a box costs beside its padded plaintext, while it still carries the X3DH header. */
+const BOX_OVERHEAD_MAX_BYTES = BOX_MAX_BYTES - PADDED_MAX_BYTES;
+/** Bytes of an event's id. */
+const EVENT_ID_BYTES = 16;
+/** How many requests for fresh keys are answered in a second; the relay is told to ask no more (PROTOCOL §3). */
+const LIVE_ANSWERS_PER_SECOND = 5;
+
+/** The keys of one client and of those that it talks to. */
+export class Keyring {
+  readonly #owner: BundleOwner;
+  readonly #book: SessionBook;
+  readonly #random: RandomBytes;
+  readonly #requests = new KeyRequests();
+  readonly #ownId: Bytes;
+  #answersSinceMs = 0;
+  #answersInSecond = 0;
+
+  private constructor(book: SessionBook, random: RandomBytes) {
+    this.#owner = book.owner;
+    this.#book = book;
+    this.#random = random;
+    this.#ownId = idOf(this.#owner.certificate.fingerprint);
+  }
+
+  /**
+   * Makes a keyring with fresh prekeys and no session.
+   * @param owner our keys and certificate
+   * @param options the time, and where keys come from
+   * @returns the keyring
+   */
+  static async create(
+    owner: BundleOwner,
+    options: { readonly nowMs: number; readonly random: RandomBytes },
+  ): Promise<Keyring> {
+    const prekeys = await createPrekeyStore(options);
+    return new Keyring(new SessionBook({ ...owner, prekeys, random: options.random }), options.random);
+  }
+
+  /** Our own id, 32 bytes. */
+  get ownId(): Bytes {
+    return this.#ownId;
+  }
+
+  /** Our own handle. */
+  get ownHandle(): string {
+    return this.#owner.certificate.handle;
+  }
+
+  /**
+   * Draws an id for an event.
+   * @returns 16 random bytes in hexadecimal
+   */
+  newEventId(): EventId {
+    return encodeHex(this.#random(EVENT_ID_BYTES));
+  }
+
+  /**
+   * Tells how long a box may become.
+   * @param plaintextBytes the length of what is sealed in it
+   * @returns the most bytes that `seal` can give
+   */
+  boxMaxBytes(plaintextBytes: number): number {
+    const padded = PADDED_SIZES.find((size) => size >= plaintextBytes + 4) ?? PADDED_MAX_BYTES;
+    return padded + BOX_OVERHEAD_MAX_BYTES;
+  }
+
+  /**
+   * Tells whether something can be sealed for somebody now.
+   * @param of whom
+   * @returns whether there is a session
+   */
+  hasSession(of: Fingerprint): boolean {
+    return this.#book.hasSessionWith(of);
+  }
+
+  /**
+   * Seals a plaintext for somebody with whom there is a session.
+   * @param of whom
+   * @param plaintext what to seal
+   * @param nowMs the time now
+   * @returns the box
+   */
+  seal(of: Fingerprint, plaintext: Bytes, nowMs: number): Promise<Bytes> {
+    return this.#book.peer(of).seal(plaintext, { nowMs });
+  }
+
+  /**
+   * Opens a box.
+   * @param box what arrived
+   * @param nowMs the time now
+   * @returns what became of it
+   */
+  open(box: Bytes, nowMs: number): Promise<Opened> {
+    return this.#book.open(box, { nowMs });
+  }
+
+  /**
+   * Forgets all sessions with somebody whose client started anew.
+   * @param of whom
+   */
+  async forget(of: Fingerprint): Promise<void> {
+    this.#requests.forget(of);
+    await this.#book.forgetPeer(of);
+  }
+
+  /**
+   * Puts our bundle and a first supply of one-time prekeys on the relay.
+   * @param turn time and effects
+   */
+  async publish(turn: Turn): Promise<void> {
+    const bundle = await encodeBundle(this.#owner, this.#book.prekeys);
+    turn.effects.push({ kind: "send", packet: encodeClientMessage({ t: "putBundle" }, bundle) });
+    await this.refill(0, turn);
+  }
+
+  /**
+   * Puts more one-time prekeys on the relay.
+   * @param left how many it has left
+   * @param turn time and effects
+   */
+  async refill(left: number, turn: Turn): Promise<void> {
+    const { fresh } = await this.#book.updatePrekeys((store) =>
+      refillOneTimePrekeys(store, left, { random: this.#random })
+    );
+    if (fresh.length === 0) return;
+    const body = await encodeOneTimePrekeys(this.#owner, fresh);
+    turn.effects.push({ kind: "send", packet: encodeClientMessage({ t: "putOneTimePrekeys" }, body) });
+  }
+
+  /**
+   * Replaces the signed prekey when it is a day old.
+   * @param turn time and effects
+   */
+  async rotate(turn: Turn): Promise<void> {
+    const { rotated } = await this.#book.updatePrekeys((store) =>
+      rotateSignedPrekey(store, turn.nowMs, { random: this.#random })
+    );
+    if (!rotated) return;
+    const bundle = await encodeBundle(this.#owner, this.#book.prekeys);
+    turn.effects.push({ kind: "send", packet: encodeClientMessage({ t: "putBundle" }, bundle) });
+  }
+
+  /**
+   * Answers somebody who wants fresh keys of ours. Above five a second there is no answer; the relay then gives what it
+   * has stored.
+   * @param wanted who asks
+   * @param turn time and effects
+   */
+  async answer(wanted: Extract<RelayMessage, { t: "bundleWanted" }>, turn: Turn): Promise<void> {
+    if (turn.nowMs - this.#answersSinceMs >= 1_000) {
+      this.#answersSinceMs = turn.nowMs;
+      this.#answersInSecond = 0;
+    }
+    if (++this.#answersInSecond > LIVE_ANSWERS_PER_SECOND) return;
+    const { encoded } = await this.#book.updatePrekeys((store) =>
+      createLiveBundle(this.#owner, store, {
+        requesterId: idOf(wanted.by),
+        nonce: decodeHex(wanted.nonce),
+        random: this.#random,
+      })
+    );
+    turn.effects.push({ kind: "send", packet: encodeClientMessage({ t: "liveBundle", ref: wanted.ref }, encoded) });
+  }
+
+  /**
+   * Sees to it that somebody's keys are asked for.
+   * @param of whose keys
+   * @param turn time and effects
+   * @returns whether an answer is awaited; `false` when they did not come of late
+   */
+  request(of: Fingerprint, turn: Turn): boolean {
+    if (this.#requests.isPending(of)) return true;
+    if (this.#requests.hasFailed(of, turn.nowMs)) return false;
+    const { ref, nonce } = this.#requests.start(of, { nonce: this.#random(BUNDLE_NONCE_BYTES), nowMs: turn.nowMs });
+    const packet = encodeClientMessage({ t: "getBundle", ref, of, nonce: encodeHex(nonce) });
+    turn.effects.push({ kind: "send", packet });
+    return true;
+  }
+
+  /**
+   * Takes in an answer to a request and begins a session with what it holds. Keys that are not those of whom we asked
+   * for are refused and the person is told.
+   * @param answer what the relay says of it
+   * @param body the keys
+   * @param options time and effects, and who people are
+   */
+  async answered(
+    answer: Extract<RelayMessage, { t: "bundle" }>,
+    body: Bytes,
+    options: Turn & { readonly people: People },
+  ): Promise<void> {
+    const request = this.#requests.settle(answer.ref);
+    if (request === undefined) return;
+    const { of, nonce } = request;
+    const handle = options.people.get(of)?.certificate.handle ?? "somebody";
+    if (answer.kind === "none") {
+      this.#requests.fail(of, options.nowMs);
+      return notice(options, "keysMissing", `${handle} cannot read what you write yet: the relay has no keys for them`);
+    }
+    const expect = { expectFingerprint: of, nowMs: options.nowMs };
+    try {
+      const bundle: VerifiedBundle = answer.kind === "live"
+        ? await verifyLiveBundle(body, { ...expect, requesterId: this.#ownId, nonce })
+        : await verifyBundle(body, expect);
+      await this.#book.peer(of).startFrom(bundle, { nowMs: options.nowMs });
+    } catch (error) {
+      if (!(error instanceof AuthError || error instanceof DecodeError || error instanceof ProtocolError)) throw error;
+      this.#requests.fail(of, options.nowMs);
+      notice(
+        options,
+        "keysRefused",
+        `${handle} does not get what you write: the relay gave keys for them that are not theirs or are too old`,
+      );
+    }
+  }
+
+  /**
+   * Gives up requests that took too long.
+   * @param nowMs the time now
+   * @returns whose keys did not come
+   */
+  expire(nowMs: number): Fingerprint[] {
+    return this.#requests.expire(nowMs);
+  }
+
+  /**
+   * Tells when a request is given up next.
+   * @returns the time, `undefined` when none is under way
+   */
+  nextDueMs(): number | undefined {
+    return this.#requests.nextDueMs();
+  }
+}

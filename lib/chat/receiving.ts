@@ -1,0 +1,157 @@
+/**
+ * From an event of the relay's to what the person is shown. Events of a stream are taken strictly in order; nothing of
+ * what the relay says about them is shown but their time and their order.
+ * @module
+ */
+
+import { AuthError, DecodeError, UserError } from "../bytes/errors.ts";
+import { equalBytes } from "../bytes/equal.ts";
+import type { Bytes } from "../bytes/writer.ts";
+import type { Certificate } from "../e2ee/certificate.ts";
+import type { EventId, Fingerprint, StreamName } from "../wire/messages.ts";
+import { type Content, decodeContent } from "./content.ts";
+import type { Place } from "./events.ts";
+import type { Keyring } from "./keyring.ts";
+import type { People, Person } from "./people.ts";
+import { decodeRoomCopies } from "./room_copies.ts";
+import { notice, type Turn } from "./turn.ts";
+
+/** A sender's clock that differs by more is pointed out (PROTOCOL §6). */
+export const CLOCK_SKEW_MAX_MS: number = 5 * 60 * 1_000;
+
+/** What the relay says about an event. */
+export interface EventHead {
+  /** The event's stream. */
+  readonly stream: StreamName;
+  /** Its place there. */
+  readonly seq: number;
+  /** The relay's time. */
+  readonly at: number;
+  /** The publisher's id for it. */
+  readonly id: EventId;
+}
+
+/** A room that this client is in. */
+export interface Room {
+  /** What the relay knows it by. */
+  readonly id: Fingerprint;
+  /** What people call it. */
+  readonly name: string;
+}
+
+/** The events of one client on their way in. */
+export class Receiving {
+  readonly #people: People;
+  readonly #keyring: Keyring;
+  /** The last place processed in each stream that we subscribed to. */
+  readonly #seqs = new Map<StreamName, number>();
+  /** Peers whose clock was pointed out. */
+  readonly #skewed = new Set<Fingerprint>();
+
+  /**
+   * Starts with no stream.
+   * @param people who was shown
+   * @param keyring what opens boxes
+   */
+  constructor(people: People, keyring: Keyring) {
+    this.#people = people;
+    this.#keyring = keyring;
+  }
+
+  /**
+   * Takes in where a stream begins for us.
+   * @param stream one that we subscribed to
+   * @param seq the last place that is not ours to read
+   */
+  begin(stream: StreamName, seq: number): void {
+    this.#seqs.set(stream, seq);
+  }
+
+  /**
+   * Moves a stream's place on.
+   * @param stream any stream; one that we are not subscribed to is left alone
+   * @param seq the place of the event that is being taken in, one's own included
+   * @param turn time and effects
+   * @returns whether the event is new and of a stream that we read
+   */
+  advance(stream: StreamName, seq: number, turn: Turn): boolean {
+    const last = this.#seqs.get(stream);
+    if (last === undefined || seq <= last) return false;
+    const missing = seq - last - 1;
+    if (missing > 0) notice(turn, "gap", `${missing} ${missing === 1 ? "message is" : "messages are"} missing here`);
+    this.#seqs.set(stream, seq);
+    return true;
+  }
+
+  /**
+   * Takes in an event.
+   * @param head what the relay says about it
+   * @param body what was published
+   * @param options the room whose stream it is of, `undefined` for one's own inbox; time and effects
+   */
+  async event(head: EventHead, body: Bytes, options: Turn & { readonly room: Room | undefined }): Promise<void> {
+    if (!this.advance(head.stream, head.seq, options)) return;
+    try {
+      const box = options.room === undefined ? body : this.#ownCopy(body);
+      if (box !== undefined) await this.#open(head, box, options);
+    } catch (error) {
+      // A UserError is a certificate whose handle is malformed.
+      if (!(error instanceof DecodeError || error instanceof AuthError || error instanceof UserError)) throw error;
+      notice(options, "cannotOpen", "A message could not be opened and is not shown");
+    }
+  }
+
+  /** The copy that was sealed for us; `undefined` when its author had not been shown us. */
+  #ownCopy(body: Bytes): Bytes | undefined {
+    return decodeRoomCopies(body).find(({ recipientId }) => equalBytes(recipientId, this.#keyring.ownId))?.box;
+  }
+
+  async #open(head: EventHead, box: Bytes, options: Turn & { readonly room: Room | undefined }): Promise<void> {
+    const opened = await this.#keyring.open(box, options.nowMs);
+    if (opened.kind === "repeat") return;
+    if (opened.kind === "unopenable") {
+      const who = opened.peer === undefined ? undefined : this.#people.get(opened.peer);
+      const from = who === undefined ? "" : ` from ${who.certificate.handle}`;
+      return notice(options, "cannotOpen", `A message${from} could not be opened, ask to have it sent again`);
+    }
+    const { person } = this.#people.meet(opened.peer);
+    const content = decodeContent(opened.plaintext);
+    // Whoever carries a copy could have put it elsewhere, or under the id of another message.
+    if (content.id !== head.id || content.room !== (options.room?.id ?? null)) {
+      return notice(
+        options,
+        "misplaced",
+        `A message from ${person.certificate.handle} was moved by the relay and is not shown`,
+      );
+    }
+    this.#show(person, content, { head, turn: options, room: options.room });
+  }
+
+  #show(person: Person, content: Content, where: { head: EventHead; turn: Turn; room: Room | undefined }): void {
+    const { handle, fingerprint, trust } = this.#people.show(person);
+    const place: Place = where.room === undefined ? { to: this.#keyring.ownHandle } : { room: where.room.name };
+    where.turn.effects.push({
+      kind: "show",
+      event: {
+        type: "message",
+        id: content.id,
+        place,
+        from: handle,
+        fingerprint,
+        trust,
+        text: content.text,
+        sentAt: content.sentAtMs,
+        at: where.head.at,
+      },
+    });
+    this.#watchClock(person.certificate, content.sentAtMs, where.turn);
+  }
+
+  #watchClock(certificate: Certificate, sentAtMs: number, turn: Turn): void {
+    const skewMs = Math.abs(turn.nowMs - sentAtMs);
+    if (skewMs <= CLOCK_SKEW_MAX_MS || this.#skewed.has(certificate.fingerprint)) return;
+    this.#skewed.add(certificate.fingerprint); // once is enough
+    const minutes = Math.round(skewMs / 60_000);
+    notice(turn, "clockSkew", `The clock of ${certificate.handle} and this one differ by ${minutes} minutes`);
+  }
+}

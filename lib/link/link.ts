@@ -1,0 +1,397 @@
+/**
+ * A link: one encrypted, authenticated channel of packets over a byte stream (PROTOCOL 2). Does no I/O: bytes, the end
+ * of the stream and the time go in through `handle`, what happened comes out as effects; what is to be written is
+ * pulled out of `nextWrite`.
+ *
+ * Its laws: nothing is delivered before the other side is authenticated; what leaves and what is delivered keeps its
+ * order although `subtle` does not; the first thing that does not verify ends the link.
+ *
+ *     handle(input) -> effects      one call at a time
+ *     enqueue(packet)               at any time; packets that wait together share a record
+ *     nextWrite() -> Promise        in call order; several may be pending at once
+ *
+ * @module
+ */
+
+import { assertNever, AuthError, DecodeError, ProtocolError, UserError } from "../bytes/errors.ts";
+import type { Bytes } from "../bytes/writer.ts";
+import type { DhKeyPair } from "../crypto/dh.ts";
+import { type RandomBytes, secureRandom } from "../crypto/random.ts";
+import type { CipherState } from "../noise/cipher_state.ts";
+import { HandshakeState } from "../noise/handshake_state.ts";
+import { XX, XX_PSK3 } from "../noise/patterns.ts";
+import { encodeFrame, FrameDecoder, HANDSHAKE_FRAME_MAX_BYTES, TRANSPORT_FRAME_MAX_BYTES } from "../wire/frame.ts";
+import { decodeLinkMessage, encodeLinkMessage, type LinkMessage } from "../wire/messages.ts";
+import { decodePacket, decodeRun, encodeRun, type RawPacket } from "../wire/packet.ts";
+import { decodeHello, encodeHello, type Hello, linkPrologue, type ListenerRole, PROTOCOL_VERSION } from "./hello.ts";
+import { type LinkState, type LinkTrigger, nextLinkState } from "./link_state.ts";
+import { Outbox } from "./outbox.ts";
+
+/** How long a handshake may take: seconds on the slowest machine, and a silent caller is gone after that. */
+export const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** After so long without a word from the peer we ask for one. */
+export const PING_AFTER_MS = 15_000;
+/** After so long without a word the line counts as broken: three unanswered chances. */
+export const IDLE_TIMEOUT_MS = 45_000;
+
+/** How many records one key may seal before the link must be made anew (PROTOCOL §2). */
+export const RECORDS_MAX: number = 2 ** 24;
+
+/** What the other side of a handshake has shown. */
+export interface Remote {
+  /** Its static key, proved by the handshake. */
+  readonly staticPublic: Bytes;
+  /** What it says of itself. */
+  readonly hello: Hello;
+}
+
+/** What a link needs to begin. */
+export interface LinkOptions<Peer> {
+  /** Who dials is the initiator. */
+  readonly role: "initiator" | "responder";
+  /** What the listening side is. */
+  readonly listener: ListenerRole;
+  /** Our long-term pair for Noise. */
+  readonly staticKeyPair: DhKeyPair;
+  /** Our certificate, or the relay's name. */
+  readonly card: Bytes;
+  /** The shared secret of a private relay, 32 bytes. */
+  readonly psk?: Bytes;
+  /**
+   * Decides whether the other side may go on. The initiator asks between Noise messages 2 and 3, so that a middleman
+   * never learns who is calling; the responder after message 3.
+   * @throws {UserError} to refuse with a reason that the peer of a finished handshake is told
+   * @throws {AuthError} to refuse without one
+   */
+  readonly authenticate: (remote: Remote) => Promise<Peer>;
+  /** Where the ephemeral key comes from. */
+  readonly random?: RandomBytes;
+  /** The most that may wait to be sent. */
+  readonly outboxMaxBytes?: number;
+}
+
+/** What happens to a link. */
+export type LinkInput =
+  | { readonly kind: "start"; readonly nowMs: number }
+  | { readonly kind: "received"; readonly bytes: Uint8Array; readonly nowMs: number }
+  /** The stream ended or broke. */
+  | { readonly kind: "ended"; readonly nowMs: number }
+  | { readonly kind: "tick"; readonly nowMs: number };
+
+/** How a link came to its end. */
+export type LinkEnd =
+  /** The peer said so. */
+  | { readonly kind: "bye"; readonly code: string; readonly message: string }
+  /** The line broke, or nobody answered. */
+  | { readonly kind: "lost"; readonly stage: "handshake" | "open"; readonly cause: "ended" | "silence" }
+  /** The peer, or what claims to be it, did something that ends the link. */
+  | { readonly kind: "refused"; readonly stage: "handshake" | "open"; readonly error: Error }
+  /** We closed it, and all that waited was handed over. */
+  | { readonly kind: "closed" };
+
+/** What a link makes its owner do. */
+export type LinkEffect<Peer> =
+  /** The other side is authenticated; packets may flow. */
+  | { readonly kind: "opened"; readonly peer: Peer }
+  /** A packet arrived. */
+  | { readonly kind: "deliver"; readonly packet: RawPacket }
+  /** There is something to write: pull it out of `nextWrite`. */
+  | { readonly kind: "writable" }
+  /** It is over; the last effect. Pending writes may still be flushed. */
+  | { readonly kind: "ended"; readonly end: LinkEnd }
+  /** Call `tick` at that time; a later one replaces it. */
+  | { readonly kind: "wakeAt"; readonly atMs: number };
+
+/** What one call of `handle` works with. */
+interface Turn<Peer> {
+  readonly nowMs: number;
+  readonly effects: LinkEffect<Peer>[];
+}
+
+const NO_AD = new Uint8Array(0);
+
+/** One end of a link. */
+export class Link<Peer> {
+  readonly #options: LinkOptions<Peer>;
+  #noise: HandshakeState | undefined;
+  readonly #frames = new FrameDecoder(HANDSHAKE_FRAME_MAX_BYTES);
+  readonly #outbox: Outbox;
+  #handshakeOut: Bytes[] = [];
+  #state: LinkState = "handshaking";
+  #sending: CipherState | undefined;
+  #receiving: CipherState | undefined;
+  #startedMs = 0;
+  #heardMs = 0;
+  #isPingOut = false;
+
+  /**
+   * Makes an end that has not begun; nothing happens before the input `start`.
+   * @param options keys, card and how to judge the other side
+   */
+  constructor(options: LinkOptions<Peer>) {
+    this.#options = options;
+    this.#outbox = new Outbox(options.outboxMaxBytes);
+  }
+
+  /** Where the link is in its life. */
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Whether nothing waits to be written. */
+  get isDrained(): boolean {
+    return this.#outbox.isEmpty && this.#handshakeOut.length === 0;
+  }
+
+  /**
+   * Takes one input. The owner never lets two calls overlap.
+   * @param input what happened
+   * @returns what to do, in order
+   */
+  async handle(input: LinkInput): Promise<LinkEffect<Peer>[]> {
+    if (this.#state === "closed") return [];
+    const effects: LinkEffect<Peer>[] = [];
+    try {
+      await this.#dispatch(input, effects);
+    } catch (error) {
+      if (!isPeersFault(error)) throw error;
+      this.#refuse(error, effects);
+    }
+    return effects;
+  }
+
+  /**
+   * Adds a packet to what waits.
+   * @param packet an encoded packet
+   * @returns `false`, and the packet is not taken, when the link is not open or its outbox is full
+   */
+  enqueue(packet: Uint8Array): boolean {
+    return this.#state === "open" && this.#outbox.push(packet);
+  }
+
+  /**
+   * Ends the link: what waits is still written, then `bye`.
+   * @param code a short name for machines
+   * @param message a sentence for people
+   */
+  close(code: string, message: string): void {
+    if (this.#state === "open") this.#outbox.pushUnbounded(encodeLinkMessage({ t: "bye", code, message }));
+    this.#move("close");
+  }
+
+  /**
+   * Takes what is to be written next; claims its place at once, so that several may be pending. Write the results in
+   * the order of the calls.
+   * @returns the bytes of a frame, or `undefined` when nothing waits
+   */
+  nextWrite(): Promise<Bytes> | undefined {
+    const handshake = this.#handshakeOut.shift();
+    if (handshake !== undefined) return Promise.resolve(encodeFrame(handshake));
+    if (this.#sending !== undefined && this.#state === "open" && this.#sending.messageCount >= RECORDS_MAX) {
+      this.close("renew", "the keys of this link are used up, connect again");
+    }
+    if (this.#sending === undefined || this.#outbox.isEmpty) {
+      if (this.#state === "closing") this.#move("drained");
+      return undefined;
+    }
+    return this.#sending.encryptWithAd(NO_AD, encodeRun(this.#outbox.takeRecord())).then(encodeFrame);
+  }
+
+  async #dispatch(input: LinkInput, effects: LinkEffect<Peer>[]): Promise<void> {
+    switch (input.kind) {
+      case "start":
+        return await this.#start(input.nowMs, effects);
+      case "received":
+        return await this.#receive(input.bytes, input.nowMs, effects);
+      case "ended":
+        return this.#end({ kind: "lost", stage: this.#stage, cause: "ended" }, effects);
+      case "tick":
+        return this.#tick(input.nowMs, effects);
+      default:
+        assertNever(input);
+    }
+  }
+
+  async #start(nowMs: number, effects: LinkEffect<Peer>[]): Promise<void> {
+    const { listener, psk, random, role, staticKeyPair } = this.#options;
+    this.#startedMs = nowMs;
+    this.#heardMs = nowMs;
+    this.#noise = await HandshakeState.create({
+      pattern: psk === undefined ? XX : XX_PSK3,
+      role,
+      prologue: linkPrologue(listener),
+      staticKeyPair,
+      random: random ?? secureRandom,
+      ...(psk === undefined ? {} : { psk }),
+    });
+    if (role === "initiator") await this.#writeHandshake(this.#noise, new Uint8Array(0), effects);
+    effects.push({ kind: "wakeAt", atMs: nowMs + HANDSHAKE_TIMEOUT_MS });
+  }
+
+  get #stage(): "handshake" | "open" {
+    return this.#state === "handshaking" ? "handshake" : "open";
+  }
+
+  async #receive(bytes: Uint8Array, nowMs: number, effects: LinkEffect<Peer>[]): Promise<void> {
+    this.#frames.push(bytes);
+    for (let body = this.#frames.next(); body !== undefined; body = this.#frames.next()) {
+      if (this.#receiving === undefined) await this.#readHandshake(this.#started, body, { nowMs, effects });
+      else await this.#readRecord(this.#receiving, body, effects);
+      // Only what verified counts as a word from the peer: half a frame now and then must not keep a link alive.
+      this.#heardMs = nowMs;
+      this.#isPingOut = false;
+      if (this.#state === "closed") return;
+    }
+  }
+
+  async #readRecord(receiving: CipherState, body: Bytes, effects: LinkEffect<Peer>[]): Promise<void> {
+    for (const bytes of decodeRun(await receiving.decryptWithAd(NO_AD, body))) {
+      const packet = decodePacket(bytes);
+      const message = decodeLinkMessage(packet);
+      // Once we said `bye`, only the peer's own counts.
+      if (message !== undefined) this.#hear(message, effects);
+      else if (this.#state === "open") effects.push({ kind: "deliver", packet });
+      if (this.#state === "closed") return; // nothing counts after a `bye`
+    }
+  }
+
+  #hear(message: LinkMessage, effects: LinkEffect<Peer>[]): void {
+    switch (message.t) {
+      case "ping":
+        // A peer that pings without reading fills its own outbox and is dropped.
+        if (!this.#say({ t: "pong" }, effects) && this.#state === "open") {
+          throw new ProtocolError("Cannot answer ping: the peer does not read");
+        }
+        return;
+      case "pong":
+        return;
+      case "bye":
+        return this.#end({ kind: "bye", code: message.code, message: message.message }, effects);
+      default:
+        assertNever(message);
+    }
+  }
+
+  get #started(): HandshakeState {
+    if (this.#noise === undefined) throw new TypeError("Cannot use link: it has not started");
+    return this.#noise;
+  }
+
+  async #readHandshake(noise: HandshakeState, message: Bytes, turn: Turn<Peer>): Promise<void> {
+    const payload = await noise.readMessage(message);
+    if (this.#options.role === "initiator") {
+      // Message 2 was read: judge the listener before it learns who we are.
+      const peer = await this.#judge(noise, payload);
+      await this.#writeHandshake(noise, this.#hello(), turn.effects);
+      return await this.#open(noise, peer, turn);
+    }
+    if (!noise.isFinished) {
+      if (payload.length !== 0) throw new ProtocolError("Cannot read handshake: message 1 carries a payload");
+      return await this.#writeHandshake(noise, this.#hello(), turn.effects);
+    }
+    await this.#openResponder(noise, payload, turn);
+  }
+
+  async #openResponder(noise: HandshakeState, payload: Bytes, turn: Turn<Peer>): Promise<void> {
+    let peer: Peer;
+    try {
+      peer = await this.#judge(noise, payload);
+    } catch (error) {
+      // The channel stands, so the caller can be told why in private before it is closed.
+      if (error instanceof UserError) await this.#splitAndClose(noise, error.code, error.message);
+      else if (isPeersFault(error)) {
+        await this.#splitAndClose(noise, "refusedCertificate", "the certificate is refused");
+      }
+      throw error;
+    }
+    await this.#open(noise, peer, turn);
+  }
+
+  async #judge(noise: HandshakeState, payload: Bytes): Promise<Peer> {
+    const hello = decodeHello(payload);
+    if (hello.version !== PROTOCOL_VERSION) {
+      throw new UserError(
+        "wrongVersion",
+        `The other side speaks version ${hello.version} of the protocol, this is version ${PROTOCOL_VERSION}`,
+        "Use the same release of Sotto on both machines.",
+      );
+    }
+    const staticPublic = noise.remoteStatic;
+    if (staticPublic === undefined) throw new TypeError("Cannot judge: the handshake shows no static key");
+    return await this.#options.authenticate({ staticPublic, hello });
+  }
+
+  async #splitAndClose(noise: HandshakeState, code: string, message: string): Promise<void> {
+    await this.#split(noise);
+    this.#move("authenticated");
+    this.close(code, message);
+  }
+
+  #hello(): Bytes {
+    return encodeHello({ version: PROTOCOL_VERSION, card: this.#options.card });
+  }
+
+  async #writeHandshake(noise: HandshakeState, payload: Bytes, effects: LinkEffect<Peer>[]): Promise<void> {
+    this.#handshakeOut.push(await noise.writeMessage(payload));
+    effects.push({ kind: "writable" });
+  }
+
+  async #open(noise: HandshakeState, peer: Peer, turn: Turn<Peer>): Promise<void> {
+    await this.#split(noise);
+    this.#move("authenticated");
+    turn.effects.push({ kind: "opened", peer }, { kind: "wakeAt", atMs: turn.nowMs + PING_AFTER_MS });
+  }
+
+  async #split(noise: HandshakeState): Promise<void> {
+    const { sending, receiving } = await noise.split();
+    this.#sending = sending;
+    this.#receiving = receiving;
+    this.#frames.setMaxBytes(TRANSPORT_FRAME_MAX_BYTES);
+  }
+
+  #tick(nowMs: number, effects: LinkEffect<Peer>[]): void {
+    const dueMs = this.#state === "handshaking"
+      ? this.#startedMs + HANDSHAKE_TIMEOUT_MS
+      : this.#heardMs + (this.#isPingOut ? IDLE_TIMEOUT_MS : PING_AFTER_MS);
+    if (nowMs < dueMs) {
+      effects.push({ kind: "wakeAt", atMs: dueMs });
+    } else if (this.#state === "handshaking" || this.#isPingOut) {
+      this.#end({ kind: "lost", stage: this.#stage, cause: "silence" }, effects);
+    } else {
+      this.#isPingOut = true;
+      this.#say({ t: "ping" }, effects);
+      effects.push({ kind: "wakeAt", atMs: this.#heardMs + IDLE_TIMEOUT_MS });
+    }
+  }
+
+  #say(message: LinkMessage, effects: LinkEffect<Peer>[]): boolean {
+    const isTaken = this.enqueue(encodeLinkMessage(message));
+    if (isTaken) effects.push({ kind: "writable" });
+    return isTaken;
+  }
+
+  #refuse(error: Error, effects: LinkEffect<Peer>[]): void {
+    const stage = this.#stage;
+    if (this.#state === "open" && !(error instanceof AuthError)) {
+      // A peer with a valid key that misbehaves is told what it did; a forger is told nothing.
+      this.close("protocol", error.message);
+    }
+    if (this.#state === "closing") effects.push({ kind: "writable" });
+    else this.#move("end");
+    effects.push({ kind: "ended", end: { kind: "refused", stage, error } });
+  }
+
+  #end(end: LinkEnd, effects: LinkEffect<Peer>[]): void {
+    this.#move("end");
+    effects.push({ kind: "ended", end });
+  }
+
+  #move(trigger: LinkTrigger): void {
+    this.#state = nextLinkState(this.#state, trigger);
+  }
+}
+
+function isPeersFault(error: unknown): error is Error {
+  return error instanceof DecodeError || error instanceof ProtocolError || error instanceof AuthError ||
+    error instanceof UserError;
+}

@@ -1,0 +1,157 @@
+/**
+ * The log of events behind the relay (DESIGN 2): what the relay needs of a store, and nothing else. Each stream is an
+ * ordered log; an event's place never changes, and the places of a stream are given without a gap, 1 first.
+ * Implementations: in memory (`memory_event_log.ts`), later SQLite and JetStream.
+ * @module
+ */
+
+import type { Bytes } from "../bytes/writer.ts";
+import type { EventId, EventKind, Fingerprint, StreamName } from "../wire/messages.ts";
+
+/** Events a stream keeps: a busy room's weeks, and a catch-up that takes seconds. */
+export const STREAM_MAX_EVENTS = 10_000;
+/** Bytes a stream keeps, so that one room of long messages takes a sixteenth of the memory at most. */
+export const STREAM_MAX_BYTES = 16 * 1024 * 1024;
+/** How long an event is kept; longer, and the signed prekeys that it was made with are gone (PROTOCOL 3). */
+export const EVENT_MAX_AGE_MS = 30 * 24 * 3600 * 1000;
+/** Ids a stream remembers, with the event or after it: what a client that was away may send once more. */
+export const STREAM_MAX_IDS = 40_000;
+/** What all streams may take together: a relay must fit a small machine beside other programs. */
+export const LOG_MAX_BYTES = 256 * 1024 * 1024;
+/** Streams a log knows: rooms and inboxes, of which an empty one costs a few hundred bytes. */
+export const LOG_MAX_STREAMS = 20_000;
+/** What an event costs beside its body: ids, strings and index, by measure of a heap. */
+export const EVENT_OVERHEAD_BYTES = 512;
+
+/** The bounds of a log; tests make them small. */
+export interface EventLogLimits {
+  /** Events of one stream. */
+  readonly streamEvents: number;
+  /** Bytes of one stream's events, `EVENT_OVERHEAD_BYTES` each included. */
+  readonly streamBytes: number;
+  /** Remembered ids of one stream, those of kept events included. */
+  readonly streamIds: number;
+  /** The age in milliseconds at which events and ids go. */
+  readonly ageMs: number;
+  /** Bytes of all streams together. */
+  readonly totalBytes: number;
+  /** Streams. */
+  readonly streams: number;
+}
+
+/** The bounds of a real log. */
+export const EVENT_LOG_LIMITS: EventLogLimits = {
+  streamEvents: STREAM_MAX_EVENTS,
+  streamBytes: STREAM_MAX_BYTES,
+  streamIds: STREAM_MAX_IDS,
+  ageMs: EVENT_MAX_AGE_MS,
+  totalBytes: LOG_MAX_BYTES,
+  streams: LOG_MAX_STREAMS,
+};
+
+/** An event before it has a place. */
+export interface NewEvent {
+  /** The stream that it is for. */
+  readonly stream: StreamName;
+  /** Who publishes it. */
+  readonly publisher: Fingerprint;
+  /** What it holds. */
+  readonly kind: EventKind;
+  /** The publisher's id for it. */
+  readonly id: EventId;
+  /** The ciphertext; kept as it is, the caller must not change it afterwards. */
+  readonly body: Bytes;
+  /** The time of the relay's clock. */
+  readonly atMs: number;
+}
+
+/** An event that is read back. */
+export interface StoredEvent {
+  /** Its stream. */
+  readonly stream: StreamName;
+  /** Its place, from 1. */
+  readonly seq: number;
+  /** When it was stored; never less than that of the event before it. */
+  readonly at: number;
+  /** Who published it. */
+  readonly publisher: Fingerprint;
+  /** What it holds. */
+  readonly kind: EventKind;
+  /** The publisher's id for it. */
+  readonly id: EventId;
+  /** The ciphertext; the reader must not change it. */
+  readonly body: Bytes;
+}
+
+/** An event's place. */
+export interface Place {
+  /** The place, from 1. */
+  readonly seq: number;
+  /** When it was stored. */
+  readonly at: number;
+}
+
+/** What came of an append: a place, or no room for one more stream. */
+export type AppendResult =
+  | { readonly kind: "placed"; readonly seq: number; readonly at: number; readonly isRepeat: boolean }
+  | { readonly kind: "full" };
+
+/** How much one read may give; the first event is given even when it is larger. */
+export interface ReadLimits {
+  /** Events. */
+  readonly maxEvents: number;
+  /** Bytes, `EVENT_OVERHEAD_BYTES` an event included. */
+  readonly maxBytes: number;
+}
+
+/** An ordered log for each stream. Synchronous: when `append` returns, the event is as safe as the store can make it. */
+export interface EventLog {
+  /** The life of this log: 16 random bytes in hexadecimal, another whenever a log starts without its past. */
+  readonly generation: string;
+
+  /**
+   * Gives an event the next place of its stream. The same (publisher, stream, id) again gives the first place and
+   * stores nothing; the pair is remembered beyond the event's own life, up to `streamIds` and `ageMs`.
+   * @param event the event
+   * @returns its place, or `full` when its stream is new and the log has too many
+   */
+  append(event: NewEvent): AppendResult;
+
+  /**
+   * Finds the place that an event was given, so that a repeat is answered before anything else is judged.
+   * @param stream its stream
+   * @param publisher who published it
+   * @param id the publisher's id
+   * @returns the place, or `undefined` when it was never stored or is forgotten
+   */
+  find(stream: StreamName, publisher: Fingerprint, id: EventId): Place | undefined;
+
+  /**
+   * Reads the events after a place, in order; those already trimmed are left out.
+   * @param stream the stream
+   * @param afterSeq the place before the first one wanted
+   * @param limits how much at once
+   * @returns the events, none when there are no more
+   */
+  read(stream: StreamName, afterSeq: number, limits: ReadLimits): readonly StoredEvent[];
+
+  /**
+   * Gives the last place of a stream.
+   * @param stream the stream
+   * @returns the place, 0 when nothing was ever stored
+   */
+  head(stream: StreamName): number;
+
+  /**
+   * Gives the oldest place that can still be read.
+   * @param stream the stream
+   * @returns the place, one above `head` when nothing can be read
+   */
+  oldest(stream: StreamName): number;
+
+  /**
+   * Drops what is too old.
+   * @param nowMs the time of the relay's clock
+   */
+  trim(nowMs: number): void;
+}

@@ -1,0 +1,323 @@
+/**
+ * The relay's rules, whole: inputs in, effects out (DESIGN 4). It accepts links, binds names, orders events, and stores
+ * and forwards ciphertext. It opens nothing: there is no cryptography in this folder, and none can be imported.
+ *
+ * Does no I/O and keeps no clock. Synchronous: one input is done before the next begins. Nothing that a peer sends makes
+ * it throw; a message that is well formed but not allowed ends that link with the code `protocol`.
+ *
+ *     const relay = new Relay({ log, names });
+ *     for (const effect of relay.handle(input)) perform(effect);
+ *
+ * @module
+ */
+
+import { assertNever, UserError } from "../bytes/errors.ts";
+import type { ClientMessage, LeftReason, Packet } from "../wire/messages.ts";
+import { checkHandle } from "../wire/handle.ts";
+import { type Caller, type Closing, EffectList, notAllowed, type RelayEffect, type RelayInput } from "./effects.ts";
+import type { EventLog } from "./event_log.ts";
+import { CERTIFICATE_MAX_BYTES, Links, LINKS_MAX, type RelayLink, type WaitingPages } from "./links.ts";
+import type { NameBook } from "./names.ts";
+import { cutPage } from "./pages.ts";
+import { Prekeys } from "./prekeys.ts";
+import { Rooms } from "./rooms.ts";
+import { CATCH_UP_MAX_BYTES, Streams } from "./streams.ts";
+
+/** How often what is too old is dropped; everything else that has a time checks it when it is used. */
+export const HOUSEKEEPING_MS = 60 * 1000;
+/** How often names are saved although none changed, so that their owners still count as seen after a crash. */
+export const NAMES_SAVE_MS = 24 * 3600 * 1000;
+/** Answers to `who` that may wait on one link: each holds a list of everybody. */
+export const WAITING_PEOPLE_MAX = 4;
+
+/** What a `Relay` is made from. */
+export interface RelayOptions {
+  /** Where events are kept. */
+  readonly log: EventLog;
+  /** Whose names are whose; restored by the host before the first link. */
+  readonly names: NameBook;
+}
+
+/** The relay's core. */
+export class Relay {
+  readonly #log: EventLog;
+  readonly #names: NameBook;
+  readonly #links = new Links();
+  readonly #rooms = new Rooms();
+  readonly #prekeys = new Prekeys(this.#links);
+  readonly #streams: Streams;
+  #isShutDown = false;
+  #wakeAtMs = Infinity;
+  #housekeepingAtMs: number | undefined;
+  #namesSavedMs: number | undefined;
+
+  /**
+   * Starts with nobody linked.
+   * @param options the log and the names
+   */
+  constructor(options: RelayOptions) {
+    this.#log = options.log;
+    this.#names = options.names;
+    this.#streams = new Streams({ log: options.log, linkOf: (fingerprint) => this.#links.of(fingerprint) });
+  }
+
+  /**
+   * Takes one input.
+   * @param input what happened
+   * @returns what is to be done, in order
+   * @throws {TypeError} when the driver opens one link twice, which is a bug of ours
+   */
+  handle(input: RelayInput): RelayEffect[] {
+    const effects = new EffectList();
+    this.#take(input, effects);
+    if (!this.#isShutDown) this.#askToWake(input.nowMs, effects.items);
+    return effects.items;
+  }
+
+  /**
+   * Tells whether a link waits for `drained`: the driver need not report it for others.
+   * @param link the link's number
+   * @returns whether more is to be sent to it once its outbox is empty
+   */
+  isWaitingForDrain(link: number): boolean {
+    return this.#links.get(link)?.isWaitingForDrain ?? false;
+  }
+
+  #take(input: RelayInput, effects: EffectList): void {
+    switch (input.kind) {
+      case "opened":
+        return this.#opened(input, effects);
+      case "message":
+        return this.#received(input, effects);
+      case "drained":
+        return this.#drained(input.link, effects);
+      case "ended":
+        return this.#ended(input, effects);
+      case "tick":
+        return this.#tick(input.nowMs, effects);
+      case "shutdown":
+        return this.#shutdown(input.nowMs, effects);
+      default:
+        return assertNever(input);
+    }
+  }
+
+  #opened(input: Extract<RelayInput, { kind: "opened" }>, effects: EffectList): void {
+    const { link, caller, nowMs } = input;
+    if (this.#links.get(link) !== undefined) throw new TypeError(`Cannot open link ${link}: it is open`);
+    const former = this.#links.of(caller.fingerprint);
+    const refusal = this.#admit(caller, former, { nowMs, effects });
+    if (refusal !== undefined) {
+      effects.log("info", "linkRefused", { link, code: refusal.code });
+      return effects.close(link, refusal);
+    }
+    if (former !== undefined) this.#replace(former, nowMs, effects);
+    const record = this.#links.add(link, caller);
+    effects.send([link], { t: "welcome", at: nowMs, generation: this.#log.generation });
+    effects.log("info", "linkOpened", { link, links: this.#links.size });
+    effects.log("debug", "whoLinked", { link, handle: caller.handle, fingerprint: caller.fingerprint });
+    this.#prekeys.tellLow(record, effects);
+  }
+
+  /** Checks everything and binds the name; nothing is changed when it answers with a refusal. */
+  #admit(
+    caller: Caller,
+    former: RelayLink | undefined,
+    now: { readonly nowMs: number; readonly effects: EffectList },
+  ): Closing | undefined {
+    if (this.#isShutDown) return SHUTTING_DOWN;
+    if (former === undefined && this.#links.size >= LINKS_MAX) {
+      return { code: "relayFull", message: `This relay is full: ${LINKS_MAX} people are here. Try again later.` };
+    }
+    if (caller.certificate.length > CERTIFICATE_MAX_BYTES) return notAllowed("The certificate is too long.");
+    const name = readHandle(caller.handle);
+    if (name.kind === "refused") return name.closing;
+    const { handle, fingerprint, life, createdMs } = caller;
+    const bound = this.#names.bind({ handle, folded: name.folded, fingerprint, life, createdMs }, now.nowMs);
+    if (bound.kind === "refused") return { code: bound.code, message: bound.message };
+    if (bound.isChanged) this.#saveNames(now.nowMs, now.effects);
+    return undefined;
+  }
+
+  // The name stays in use: the identity is linked all the same. So the record goes without `release`.
+  #replace(former: RelayLink, nowMs: number, effects: EffectList): void {
+    effects.close(former.link, {
+      code: "replaced",
+      message: "The same identity has linked from another place. Only one can be here at a time: quit one of them, " +
+        "or start one with another --data-dir.",
+    });
+    effects.log("info", "linkReplaced", { link: former.link });
+    this.#forget(former, "lost", nowMs, effects);
+  }
+
+  #received(input: Extract<RelayInput, { kind: "message" }>, effects: EffectList): void {
+    const link = this.#links.get(input.link);
+    // Already closed here: what its driver had queued does not count any more.
+    if (link === undefined) return;
+    const closing = this.#answer(link, input.packet, input.nowMs, effects);
+    if (closing !== undefined) return this.#close(link, closing, input.nowMs, effects);
+    this.#sendWaiting(link, effects);
+  }
+
+  #answer(
+    link: RelayLink,
+    packet: Packet<ClientMessage>,
+    nowMs: number,
+    effects: EffectList,
+  ): Closing | undefined {
+    const { message, body } = packet;
+    switch (message.t) {
+      case "enter":
+        return this.#rooms.enter(link, message.room, nowMs, effects);
+      case "subscribe":
+        return this.#streams.subscribe(link, message.stream, { after: message.after, nowMs }, effects);
+      case "publish":
+        return this.#streams.publish(link, message, { body, nowMs }, effects);
+      case "putBundle":
+        return this.#prekeys.putBundle(link, body, nowMs);
+      case "putOneTimePrekeys":
+        return this.#prekeys.addOneTimePrekeys(link, body);
+      case "getBundle":
+        this.#prekeys.request(link, message, nowMs, effects);
+        return undefined;
+      case "liveBundle":
+        return this.#prekeys.answer(link, message.ref, { body, nowMs }, effects);
+      case "who":
+        return this.#who(link, message, nowMs);
+      default:
+        return assertNever(message);
+    }
+  }
+
+  #who(link: RelayLink, message: Extract<ClientMessage, { t: "who" }>, nowMs: number): Closing | undefined {
+    const waiting = link.waiting.filter((pages) => pages.kind === "people").length;
+    if (waiting >= WAITING_PEOPLE_MAX || !link.pagedRequests.take(nowMs)) {
+      return notAllowed("Too many requests in a short time. Wait, then link again.");
+    }
+    const others = [...this.#links.all()].filter((other) => other !== link);
+    const certificates = others.map((other) => other.caller.certificate);
+    link.waiting.push({ kind: "people", ref: message.ref, certificates, offset: 0 });
+    return undefined;
+  }
+
+  #drained(link: number, effects: EffectList): void {
+    const record = this.#links.get(link);
+    if (record === undefined || !record.isWaitingForDrain) return;
+    record.isWaitingForDrain = false;
+    this.#sendWaiting(record, effects);
+  }
+
+  /** Sends one lot of what waits; the streams and lists take turns, so that a long one does not hold up the others. */
+  #sendWaiting(link: RelayLink, effects: EffectList): void {
+    if (link.isWaitingForDrain) return;
+    let leftBytes = CATCH_UP_MAX_BYTES;
+    while (leftBytes > 0) {
+      const pages = link.waiting.shift();
+      if (pages === undefined) return;
+      leftBytes -= this.#sendPages(link, pages, leftBytes, effects);
+      link.isWaitingForDrain = true;
+    }
+  }
+
+  #sendPages(link: RelayLink, pages: WaitingPages, maxBytes: number, effects: EffectList): number {
+    if (pages.kind === "people") return sendPeople(link, pages, effects);
+    const lot = this.#streams.sendLot(link, pages.stream, maxBytes, effects);
+    if (!lot.isDone) link.waiting.push(pages);
+    return lot.costBytes;
+  }
+
+  #ended(input: Extract<RelayInput, { kind: "ended" }>, effects: EffectList): void {
+    const link = this.#links.get(input.link);
+    if (link === undefined) return;
+    effects.log("info", "linkEnded", { link: input.link, reason: input.reason });
+    this.#end(link, input.reason, input.nowMs, effects);
+  }
+
+  #close(link: RelayLink, closing: Closing, nowMs: number, effects: EffectList): void {
+    effects.close(link.link, closing);
+    effects.log("info", "linkClosed", { link: link.link, code: closing.code });
+    this.#end(link, "lost", nowMs, effects);
+  }
+
+  #end(link: RelayLink, reason: LeftReason, nowMs: number, effects: EffectList): void {
+    this.#names.release(link.caller.fingerprint, nowMs);
+    this.#forget(link, reason, nowMs, effects);
+  }
+
+  #forget(link: RelayLink, reason: LeftReason, nowMs: number, effects: EffectList): void {
+    this.#links.remove(link);
+    this.#streams.forget(link);
+    this.#rooms.leaveAll(link, reason, nowMs, effects);
+    this.#prekeys.forget(link, nowMs, effects);
+  }
+
+  #tick(nowMs: number, effects: EffectList): void {
+    // Asked for again below: a timer may fire a moment early.
+    this.#wakeAtMs = Infinity;
+    this.#prekeys.expireRequests(nowMs, effects);
+    if (nowMs < (this.#housekeepingAtMs ?? 0)) return;
+    this.#housekeepingAtMs = nowMs + HOUSEKEEPING_MS;
+    this.#names.expire(nowMs);
+    this.#prekeys.expireStore(nowMs);
+    this.#streams.trim(nowMs);
+    this.#namesSavedMs ??= nowMs;
+    if (nowMs - this.#namesSavedMs >= NAMES_SAVE_MS) this.#saveNames(nowMs, effects);
+  }
+
+  #shutdown(nowMs: number, effects: EffectList): void {
+    if (this.#isShutDown) return;
+    this.#isShutDown = true;
+    effects.log("info", "shutdown", { links: this.#links.size });
+    for (const link of [...this.#links.all()]) {
+      effects.close(link.link, SHUTTING_DOWN);
+      this.#names.release(link.caller.fingerprint, nowMs);
+      this.#links.remove(link);
+    }
+    this.#saveNames(nowMs, effects);
+  }
+
+  #saveNames(nowMs: number, effects: EffectList): void {
+    this.#namesSavedMs = nowMs;
+    effects.namesChanged();
+  }
+
+  /** Asks for a tick, if none is asked for that comes early enough. */
+  #askToWake(nowMs: number, items: RelayEffect[]): void {
+    this.#housekeepingAtMs ??= nowMs + HOUSEKEEPING_MS;
+    const atMs = Math.min(this.#housekeepingAtMs, this.#prekeys.nextDeadlineMs ?? Infinity);
+    if (atMs >= this.#wakeAtMs) return;
+    this.#wakeAtMs = atMs;
+    items.push({ kind: "wakeAt", atMs });
+  }
+}
+
+const SHUTTING_DOWN: Closing = { code: "shutdown", message: "The relay is shutting down. Link again when it is back." };
+
+type CheckedName = { readonly kind: "ok"; readonly folded: string } | {
+  readonly kind: "refused";
+  readonly closing: Closing;
+};
+
+function readHandle(handle: string): CheckedName {
+  try {
+    const checked = checkHandle(handle);
+    if (checked.handle === handle) return { kind: "ok", folded: checked.folded };
+    return { kind: "refused", closing: { code: "nameInvalid", message: "A name in a certificate must be in NFC." } };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { kind: "refused", closing: { code: "nameInvalid", message: `${error.message} ${error.hint}` } };
+  }
+}
+
+/** Sends one page of an answer to `who`, puts the rest at the end of what waits, and gives the page's length. */
+function sendPeople(
+  link: RelayLink,
+  pages: Extract<WaitingPages, { kind: "people" }>,
+  effects: EffectList,
+): number {
+  const page = cutPage(pages.certificates, pages.offset);
+  const more = page.next < pages.certificates.length;
+  effects.send([link.link], { t: "people", ref: pages.ref, more }, page.body);
+  if (more) link.waiting.push({ ...pages, offset: page.next });
+  return page.body.length;
+}

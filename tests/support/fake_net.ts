@@ -1,0 +1,214 @@
+/**
+ * A relay core and any number of client cores joined in memory, with a clock that is moved by hand: whole
+ * conversations without a socket, in the same order every time. A test may sit between relay and client and see,
+ * change, hold back or invent what passes.
+ */
+import { encodeHex } from "@std/encoding/hex";
+import type { Bytes } from "../../lib/bytes/writer.ts";
+import { Chat } from "../../lib/chat/chat.ts";
+import { parseLine } from "../../lib/chat/commands.ts";
+import type { ChatInput } from "../../lib/chat/effects.ts";
+import type { ChatEvent } from "../../lib/chat/events.ts";
+import { generateDhKeyPair } from "../../lib/crypto/dh.ts";
+import { secureRandom } from "../../lib/crypto/random.ts";
+import { type Certificate, createCertificate } from "../../lib/e2ee/certificate.ts";
+import {
+  fingerprintOf,
+  generateIdentity,
+  type Identity,
+  openRoomId,
+  relayFingerprint,
+} from "../../lib/e2ee/identity.ts";
+import type { RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
+import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
+import { NameBook } from "../../lib/relay/names.ts";
+import { Relay } from "../../lib/relay/relay.ts";
+import { checkRoomName } from "../../lib/wire/handle.ts";
+import {
+  decodeClientMessage,
+  decodeRelayMessage,
+  encodeRelayMessage,
+  type Packet,
+  type RelayMessage,
+} from "../../lib/wire/messages.ts";
+import { decodePacket } from "../../lib/wire/packet.ts";
+
+/** 2026-01-01T00:00:00Z */
+export const START_MS = Date.UTC(2026, 0, 1);
+
+/** What a test does to a packet on its way to a client: give back what shall arrive instead. */
+export type Tamper = (packet: Packet<RelayMessage>, to: FakeClient) => Packet<RelayMessage>[];
+
+/** How somebody joins. */
+export interface JoinOptions {
+  /** The keys; fresh ones without. */
+  readonly identity?: Identity;
+  /** The room, `lobby` without. */
+  readonly room?: string;
+}
+
+/** A client core and what its person saw. */
+export class FakeClient {
+  readonly events: ChatEvent[] = [];
+  wakeAtMs: number | undefined;
+  hasFinished = false;
+  closed: { code: string; message: string } | undefined;
+
+  constructor(
+    readonly net: FakeNet,
+    readonly link: number,
+    readonly chat: Chat,
+    readonly identity: Identity,
+    readonly certificate: Certificate,
+  ) {}
+
+  /** Types a line, and lets everything that follows from it happen. */
+  async type(line: string, ref?: string): Promise<void> {
+    const command = parseLine(line);
+    await this.net.give(this, {
+      kind: "command",
+      command,
+      nowMs: this.net.nowMs,
+      ...(ref === undefined ? {} : { ref }),
+    });
+    await this.net.settle();
+  }
+
+  /** The events of one type. */
+  all<T extends ChatEvent["type"]>(type: T): Extract<ChatEvent, { type: T }>[] {
+    return this.events.filter((event): event is Extract<ChatEvent, { type: T }> => event.type === type);
+  }
+
+  /** The texts that arrived, in order. */
+  get texts(): string[] {
+    return this.all("message").map((message) => message.text);
+  }
+
+  /** The codes of the notices, in order. */
+  get notices(): string[] {
+    return this.all("notice").map((notice) => notice.code);
+  }
+
+  /** Breaks the line. */
+  async drop(reason: "quit" | "lost" = "lost"): Promise<void> {
+    this.net.clients.delete(this.link);
+    this.net.relayInput({ kind: "ended", link: this.link, reason, nowMs: this.net.nowMs });
+    await this.net.settle();
+  }
+}
+
+/** The network, the relay and the clock. */
+export class FakeNet {
+  nowMs = START_MS;
+  readonly clients = new Map<number, FakeClient>();
+  /** Every body that the relay ever got. */
+  readonly bodies: Bytes[] = [];
+  tamper: Tamper = (packet) => [packet];
+  readonly relay: Relay;
+  readonly #queue: { to: number; packet: Bytes }[] = [];
+  #nextLink = 1;
+
+  private constructor(readonly relayPublic: Bytes, readonly relayPrint: string) {
+    const log = new MemoryEventLog({ generation: encodeHex(secureRandom(16)) });
+    this.relay = new Relay({ log, names: new NameBook() });
+  }
+
+  static async create(): Promise<FakeNet> {
+    const { publicBytes } = await generateDhKeyPair();
+    return new FakeNet(publicBytes, await relayFingerprint(publicBytes));
+  }
+
+  /** Makes a client, links it and lets the greetings pass. */
+  async join(handle: string, options: JoinOptions = {}): Promise<FakeClient> {
+    this.nowMs += 1; // a restarted client's certificate is newer
+    const identity = options.identity ?? await generateIdentity({ life: "lasting", nowMs: this.nowMs });
+    const certificate = await createCertificate(identity, { handle, createdMs: this.nowMs });
+    const { name, folded } = checkRoomName(options.room ?? "lobby");
+    const room = { name, id: fingerprintOf(await openRoomId(this.relayPublic, folded)) };
+    const relay = { name: "test relay", fingerprint: this.relayPrint };
+    const chat = await Chat.create({ identity, certificate, relay, room }, this.nowMs);
+    const client = new FakeClient(this, this.#nextLink++, chat, identity, certificate);
+    this.clients.set(client.link, client);
+    const { fingerprint, life, createdMs, encoded } = certificate;
+    const caller = { fingerprint, handle, life, createdMs, certificate: encoded };
+    this.relayInput({ kind: "opened", link: client.link, caller, nowMs: this.nowMs });
+    await this.settle();
+    return client;
+  }
+
+  /** Moves the clock and gives every tick that is due. */
+  async advance(ms: number): Promise<void> {
+    this.nowMs += ms;
+    this.relayInput({ kind: "tick", nowMs: this.nowMs });
+    for (const client of this.clients.values()) {
+      if (client.wakeAtMs !== undefined && client.wakeAtMs <= this.nowMs) {
+        client.wakeAtMs = undefined;
+        await this.give(client, { kind: "tick", nowMs: this.nowMs });
+      }
+    }
+    await this.settle();
+  }
+
+  /** Lets everything happen that is under way. */
+  async settle(): Promise<void> {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      const client = this.clients.get(next.to);
+      if (client === undefined) continue;
+      for (const packet of this.tamper(decodeRelayMessage(decodePacket(next.packet)), client)) {
+        await this.give(client, { kind: "packet", packet, nowMs: this.nowMs });
+      }
+    }
+  }
+
+  /** Puts something on the way to a client that the relay never said. */
+  inject(to: FakeClient, packet: Packet<RelayMessage>): void {
+    this.#queue.push({ to: to.link, packet: encodeRelayMessage(packet.message, packet.body) });
+  }
+
+  /** Gives a client one input and does what it says. */
+  async give(client: FakeClient, input: ChatInput): Promise<void> {
+    for (const effect of await client.chat.handle(input)) {
+      if (effect.kind === "show") client.events.push(effect.event);
+      else if (effect.kind === "wakeAt") client.wakeAtMs = effect.atMs;
+      else if (effect.kind === "send") this.#fromClient(client, effect.packet);
+      else {
+        client.hasFinished = true;
+        await client.drop("quit");
+      }
+    }
+  }
+
+  /** Gives the relay one input and does what it says. */
+  relayInput(input: RelayInput): void {
+    const inputs = [input];
+    for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
+      for (const effect of this.relay.handle(next)) this.#performRelay(effect);
+    }
+  }
+
+  #fromClient(client: FakeClient, bytes: Bytes): void {
+    const raw = decodePacket(bytes);
+    this.bodies.push(raw.body);
+    this.relayInput({ kind: "message", link: client.link, packet: decodeClientMessage(raw), nowMs: this.nowMs });
+  }
+
+  #performRelay(effect: RelayEffect): void {
+    if (effect.kind === "send") {
+      for (const to of effect.links) {
+        this.#queue.push({ to, packet: effect.packet });
+        this.relayInputLater(to);
+      }
+    } else if (effect.kind === "close") {
+      const client = this.clients.get(effect.link);
+      if (client !== undefined) client.closed = { code: effect.code, message: effect.message };
+      this.clients.delete(effect.link);
+    }
+  }
+
+  /** The outboxes of this network are always empty at once. */
+  private relayInputLater(link: number): void {
+    if (this.relay.isWaitingForDrain(link)) {
+      queueMicrotask(() => this.relayInput({ kind: "drained", link, nowMs: this.nowMs }));
+    }
+  }
+}
