@@ -126,7 +126,6 @@ export async function ratchetOpen(
   }
   if (state.oldPublics.some((old) => equalBytes(old, ratchetPublic))) return { kind: "used" };
 
-  if (current !== undefined) assertJump(current.n, header.pn);
   const root = await stepRoot(state.rootKey, state.own, ratchetPublic);
   const started: ReceivingChain = { ratchetPublic, chainKey: root.chainKey, n: 0 };
   const { messageKey, receiving, skipped } = await advance(started, n, options.nowMs);

@@ -53,8 +53,8 @@ export class SessionBook {
   readonly #peers = new Map<Fingerprint, PeerSessions>();
   readonly #strangers = new Map<Fingerprint, PeerSessions>();
   readonly #forgotten = new Set<string>();
-  /** Held by everything that reads and changes the prekeys. */
-  readonly #prekeyMutex = new Mutex();
+  /** Held by every opening, and by everything that reads and changes the prekeys. */
+  readonly #mutex = new Mutex();
   #owner: BundleOwner;
   #prekeys: PrekeyStore;
 
@@ -92,12 +92,13 @@ export class SessionBook {
   }
 
   /**
-   * Changes the prekeys, one change at a time and never while a session is being begun.
-   * @param change gets the store and returns the new one, with whatever else it made; a throw changes nothing
+   * Changes the prekeys, one change at a time and never while a box is being opened.
+   * @param change gets the store and returns the new one, with whatever else it made; a throw changes nothing; it must
+   * not open a box and wait for it
    * @returns what `change` returned
    */
   updatePrekeys<T extends { readonly store: PrekeyStore }>(change: (store: PrekeyStore) => Promise<T>): Promise<T> {
-    return this.#prekeyMutex.run(async () => {
+    return this.#mutex.run(async () => {
       const result = await change(this.#prekeys);
       this.#prekeys = result.store;
       return result;
@@ -132,26 +133,30 @@ export class SessionBook {
   }
 
   /**
-   * Opens a box, beginning its session if the peer starts one. What cannot be opened changes nothing.
+   * Opens a box, beginning its session if the peer starts one. What cannot be opened changes nothing. Boxes are opened
+   * one at a time, in the order of the calls.
    * @param bytes the box
    * @param options the time
    * @returns what became of it
    */
-  async open(bytes: Bytes, options: SessionOptions): Promise<Opened> {
-    if (bytes.length > BOX_MAX_BYTES) return unopenable("malformed");
-    let box: Box;
-    try {
-      box = decodeBox(bytes);
-    } catch (error) {
-      return unopenable(reasonOf(error));
-    }
-    const random = options.random ?? this.#context.random;
-    const openOptions: OpenOptions = { nowMs: options.nowMs, random, boxHash: await sha256(bytes) };
-    const known = this.#context.routes.get(encodeHex(box.header.sessionId));
-    if (known !== undefined) return await known.open(box, openOptions);
-    if (box.kind === "ratchet") return unopenable("unknownSession");
-    const first = box;
-    return await this.#prekeyMutex.run(() => this.#openFirst(first, openOptions));
+  open(bytes: Bytes, options: SessionOptions): Promise<Opened> {
+    // The turn is taken before the first await: hashes of two boxes may be ready in either order.
+    return this.#mutex.run(async () => {
+      if (bytes.length > BOX_MAX_BYTES) return unopenable("malformed");
+      let box: Box;
+      try {
+        box = decodeBox(bytes);
+      } catch (error) {
+        return unopenable(reasonOf(error));
+      }
+      const random = options.random ?? this.#context.random;
+      const openOptions: OpenOptions = { nowMs: options.nowMs, random, boxHash: await sha256(bytes) };
+      const key = encodeHex(box.header.sessionId);
+      const known = this.#context.routes.get(key);
+      if (known !== undefined) return await known.open(box, openOptions);
+      if (box.kind === "ratchet") return unopenable(this.#forgotten.has(key) ? "retired" : "unknownSession");
+      return await this.#openFirst(box, openOptions);
+    });
   }
 
   /**
@@ -173,12 +178,8 @@ export class SessionBook {
   }
 
   async #openFirst(box: InitialBox, options: OpenOptions): Promise<Opened> {
-    const key = encodeHex(box.header.sessionId);
-    // Looked up again: of two boxes that begin one session, the second finds it made when its turn comes.
-    const known = this.#context.routes.get(key);
-    if (known !== undefined) return await known.open(box, options);
     try {
-      if (this.#forgotten.has(key)) return unopenable("retired", await claimedPeer(box));
+      if (this.#forgotten.has(encodeHex(box.header.sessionId))) return unopenable("retired", await claimedPeer(box));
       const { session, peer, plaintext, n } = await answerSession(this.#owner, this.#prekeys, box, options);
       const sessions = this.#admit(peer.fingerprint, options.nowMs);
       if (sessions === undefined) return unopenable("full", peer.fingerprint);

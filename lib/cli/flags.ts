@@ -1,0 +1,283 @@
+/**
+ * The command lines of both programs, a contract for scripts: arguments in, checked flags out, or a `UserError` with
+ * exit code 2 that says what to type instead. Reads no environment and does no I/O.
+ *
+ * The arguments are cut by `node:util` (built in), which gives tokens. The standard library's `parseArgs` gives values
+ * alone, and they no longer tell `--json=no` from `--json`, `--json true` from a surplus argument, a repeated flag from a
+ * single one, or a flag without its value from an empty one.
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { closestString } from "@std/text/closest-string";
+import { UserError } from "../bytes/errors.ts";
+import { formatAddress, parseAddress, parseHost, parsePort } from "./address.ts";
+import { CLIENT_HELP, SERVER_HELP } from "./help_text.ts";
+import { VERSION } from "./version.ts";
+
+/** The port of a relay that was given none. */
+export const DEFAULT_PORT = 5001;
+
+/** What `sotto-server` was told. */
+export interface ServerFlags {
+  /** The address to listen on. */
+  readonly host: string;
+  /** The port to listen on, 0 to 65,535; 0 for any free one. */
+  readonly port: number;
+  /** The relay's name, not yet checked. */
+  readonly name?: string;
+  /** Where its data is; by platform convention without it. */
+  readonly dataDir?: string;
+  /** Whether the event log is in memory alone. */
+  readonly memory: boolean;
+  /** Whether to log more, names included. */
+  readonly verbose: boolean;
+  /** Whether stdout carries JSON lines. */
+  readonly json: boolean;
+}
+
+/** What `sotto` was told. */
+export interface ClientFlags {
+  /** The relay's host. */
+  readonly host: string;
+  /** The relay's port, 1 to 65,535. */
+  readonly port: number;
+  /** The handle, not yet checked; asked for without it. */
+  readonly name?: string;
+  /** Where the identity is; by platform convention without it. */
+  readonly dataDir?: string;
+  /** Whether nothing is read, locked or kept. */
+  readonly ephemeral: boolean;
+  /** The room to join, without a leading `#`. */
+  readonly room: string;
+  /** The only relay fingerprint to accept: 52 upper-case base32 characters. */
+  readonly relayKey?: string;
+  /** Whether an unknown relay is accepted; never beside `relayKey`. */
+  readonly trustOnFirstUse: boolean;
+  /** Whether stdin and stdout carry JSON lines. */
+  readonly json: boolean;
+  /** Whether to tell more. */
+  readonly verbose: boolean;
+}
+
+/** What a command line asks for: to run, or to print a text on stdout and exit with 0. */
+export type ParsedFlags<F> =
+  | { readonly kind: "run"; readonly flags: F }
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "version"; readonly text: string };
+
+/** What each flag of the relay takes. */
+export const SERVER_FLAGS = {
+  host: "text",
+  port: "text",
+  name: "text",
+  "data-dir": "text",
+  memory: "switch",
+  verbose: "switch",
+  json: "switch",
+  help: "switch",
+  version: "switch",
+} as const satisfies FlagTable;
+
+/** What each flag of the client takes. */
+export const CLIENT_FLAGS = {
+  host: "text",
+  port: "text",
+  name: "text",
+  "data-dir": "text",
+  ephemeral: "switch",
+  room: "text",
+  "relay-key": "text",
+  "trust-on-first-use": "switch",
+  json: "switch",
+  verbose: "switch",
+  help: "switch",
+  version: "switch",
+} as const satisfies FlagTable;
+
+/** The flags of a program: `text` takes a value, `switch` takes none. */
+export type FlagTable = Readonly<Record<string, "text" | "switch">>;
+
+const FINGERPRINT = /^[A-Z2-7]{52}$/;
+
+/**
+ * Parses the relay's command line.
+ * @param args the arguments, without the program's name
+ * @returns what they ask for
+ * @throws {UserError} `badFlag`, when they are not a command line of the relay
+ */
+export function parseServerFlags(args: readonly string[]): ParsedFlags<ServerFlags> {
+  const given = readArgs(args, SERVER_FLAGS);
+  if (given.has("help")) return { kind: "help", text: SERVER_HELP };
+  if (given.has("version")) return { kind: "version", text: `sotto-server ${VERSION}` };
+  refuseSurplus(given.positionals);
+  return {
+    kind: "run",
+    flags: {
+      host: parseHost(given.text("host") ?? "0.0.0.0"),
+      port: parsePort(given.text("port") ?? String(DEFAULT_PORT), 0),
+      ...optional("name", given.text("name")),
+      ...optional("dataDir", given.text("data-dir")),
+      memory: given.has("memory"),
+      verbose: given.has("verbose"),
+      json: given.has("json"),
+    },
+  };
+}
+
+/**
+ * Parses the client's command line.
+ * @param args the arguments, without the program's name
+ * @returns what they ask for
+ * @throws {UserError} `badFlag`, when they are not a command line of the client
+ */
+export function parseClientFlags(args: readonly string[]): ParsedFlags<ClientFlags> {
+  const given = readArgs(args, CLIENT_FLAGS);
+  if (given.has("help")) return { kind: "help", text: CLIENT_HELP };
+  if (given.has("version")) return { kind: "version", text: `sotto ${VERSION}` };
+  const [address, ...surplus] = given.positionals;
+  refuseSurplus(surplus);
+  const relayKey = optional("relayKey", relayKeyOf(given.text("relay-key")));
+  return {
+    kind: "run",
+    flags: {
+      ...relayAddress(address, given),
+      ...optional("name", given.text("name")),
+      ...optional("dataDir", given.text("data-dir")),
+      ephemeral: given.has("ephemeral"),
+      room: roomOf(given.text("room") ?? "lobby"),
+      ...relayKey,
+      trustOnFirstUse: given.has("trust-on-first-use") && relayKey.relayKey === undefined,
+      json: given.has("json"),
+      verbose: given.has("verbose"),
+    },
+  };
+}
+
+/** The arguments, cut and counted but not yet understood. */
+interface GivenArgs {
+  readonly positionals: readonly string[];
+  has(flag: string): boolean;
+  text(flag: string): string | undefined;
+}
+
+function readArgs(args: readonly string[], table: FlagTable): GivenArgs {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(
+      Object.entries(table).map(([flag, takes]) => [flag, {
+        type: takes === "text" ? "string" : "boolean",
+        ...(flag === "help" ? { short: "h" } : {}),
+      }]),
+    ),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const values = new Map<string, string>();
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind === "option") values.set(token.name, checkedValue(token, table, values));
+  }
+  return { positionals, has: (flag) => values.has(flag), text: (flag) => values.get(flag) };
+}
+
+/** What `node:util` tells of one flag. */
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+function checkedValue(token: OptionToken, table: FlagTable, earlier: ReadonlyMap<string, string>): string {
+  const takes = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
+  if (takes === undefined) throw unknownFlag(token.rawName, Object.keys(table));
+  if (earlier.has(token.name)) throw new UserError("badFlag", `Cannot take ${token.rawName} twice`, "Give it once.");
+  if (takes === "switch") {
+    if (token.inlineValue !== true) return "";
+    throw new UserError("badFlag", `Cannot take a value for ${token.rawName}`, `Write ${token.rawName} alone.`);
+  }
+  // Without "=", what begins with a dash is the next flag; its owner forgot this one's value.
+  const isNextFlag = token.inlineValue !== true && token.value?.startsWith("-");
+  if (token.value === undefined || token.value === "" || isNextFlag) {
+    const hint = isNextFlag
+      ? `Write ${token.rawName}=VALUE for a value that begins with a dash.`
+      : `Write ${token.rawName} VALUE.`;
+    throw new UserError("badFlag", `Cannot take ${token.rawName} without a value`, hint);
+  }
+  return token.value;
+}
+
+function unknownFlag(rawName: string, known: readonly string[]): UserError {
+  const name = rawName.replace(/^-+/, "");
+  const begun = known.filter((flag) => name.length > 1 && flag.startsWith(name));
+  const closest = begun.length === 1 ? begun[0] as string : closestString(name, known);
+  const hint = begun.length === 1 || areNear(name, closest)
+    ? `Did you mean --${closest}?`
+    : "See --help for the flags there are.";
+  return new UserError("badFlag", `Cannot take the unknown flag ${rawName}`, hint);
+}
+
+/** Whether at most a third of the letters differ, whatever their order: `prot` is `port`, `quiet` is nothing. */
+function areNear(given: string, flag: string): boolean {
+  const left = [...flag];
+  let surplus = 0;
+  for (const letter of given.toLowerCase()) {
+    const at = left.indexOf(letter);
+    if (at === -1) surplus++;
+    else left.splice(at, 1);
+  }
+  return Math.max(surplus, left.length) <= flag.length / 3;
+}
+
+function refuseSurplus(positionals: readonly string[]): void {
+  const [first] = positionals;
+  if (first === undefined) return;
+  throw new UserError("badFlag", `Cannot take the argument ${JSON.stringify(first)}`, "See --help for what there is.");
+}
+
+function relayAddress(typed: string | undefined, given: GivenArgs): { host: string; port: number } {
+  const address = typed === undefined ? undefined : parseAddress(typed);
+  const hostText = given.text("host");
+  const portText = given.text("port");
+  const host = hostText === undefined ? undefined : parseHost(hostText);
+  const port = portText === undefined ? undefined : parsePort(portText, 1);
+  const isOther = (address !== undefined && host !== undefined && host.toLowerCase() !== address.host.toLowerCase()) ||
+    (address?.port !== undefined && port !== undefined && port !== address.port);
+  const chosen = {
+    host: address?.host ?? host ?? "127.0.0.1",
+    port: address?.port ?? port ?? DEFAULT_PORT,
+  };
+  if (isOther) {
+    const other = formatAddress(host ?? chosen.host, port ?? chosen.port);
+    throw new UserError(
+      "badFlag",
+      `Cannot choose between ${formatAddress(chosen.host, chosen.port)} and ${other}`,
+      "Give the relay's address once.",
+    );
+  }
+  return chosen;
+}
+
+function relayKeyOf(typed: string | undefined): string | undefined {
+  if (typed === undefined) return undefined;
+  const key = typed.replace(/[\s-]/g, "").toUpperCase();
+  if (FINGERPRINT.test(key)) return key;
+  throw new UserError(
+    "badFlag",
+    `Cannot use this --relay-key: it has ${key.length} characters that count, or others than A to Z and 2 to 7`,
+    "Copy the whole fingerprint that the relay prints when it starts: 52 letters and digits.",
+  );
+}
+
+function roomOf(typed: string): string {
+  const room = typed.replace(/^#/, "");
+  if (room !== "") return room;
+  throw new UserError("badFlag", "Cannot join a room without a name", "Write --room lobby.");
+}
+
+function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
+  return value === undefined ? {} : { [key]: value } as { [P in K]?: string };
+}

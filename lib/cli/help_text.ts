@@ -1,0 +1,78 @@
+/**
+ * What `--help` prints; a test keeps it in step with the flags and within 80 columns.
+ * @module
+ */
+
+/** The help of `sotto`. */
+export const CLIENT_HELP = `\
+sotto: end-to-end encrypted chat for a local network
+
+Usage:
+  sotto [HOST[:PORT]] [options]
+
+  HOST[:PORT]             the relay to talk through, 127.0.0.1:5001 by default;
+                          [::1]:5001 for IPv6
+
+Options:
+  --host HOST             the relay's host, instead of HOST above
+  --port PORT             the relay's port, 1 to 65535 (default 5001)
+  --name NAME             who you are to the others; without it you are asked
+  --data-dir DIR          where your identity is kept
+  --ephemeral             be somebody new, read and keep nothing on this machine
+  --room ROOM             the room to join (default lobby)
+  --relay-key FINGERPRINT talk only to the relay with this fingerprint
+                          (52 letters and digits; spaces and dashes are fine)
+  --trust-on-first-use    accept a relay that you have not met before;
+                          --relay-key wins over it
+  --json                  speak JSON lines on standard input and output
+  --verbose               tell more about what happens
+  -h, --help              show this help
+  --version               show the version
+
+Examples:
+  sotto                            join the lobby of a relay on this machine
+  sotto 192.168.1.7 --name ada     join as ada, through another machine
+  echo "build is green" | sotto --name ci --relay-key FINGERPRINT
+                                   send one line from a script
+
+In the chat, /help lists the commands; they are obeyed from a pipe too.
+
+Exit codes:
+  0  ok
+  1  all else: the name is taken, the data directory cannot be used,
+     text was not sent
+  2  a flag or the name is malformed
+  3  the relay is not there, is not a relay, speaks another version,
+     or the link was lost
+  4  the relay's key is unknown or has changed, a certificate was refused
+`;
+
+/** The help of `sotto-server`. */
+export const SERVER_HELP = `\
+sotto-server: the relay of Sotto, which only ever holds ciphertext
+
+Usage:
+  sotto-server [options]
+
+Options:
+  --host HOST      the address to listen on (default 0.0.0.0, every IPv4 one)
+  --port PORT      the port to listen on, 0 to 65535; 0 picks a free one
+                   (default 5001)
+  --name NAME      the name of this relay
+  --data-dir DIR   where its key, its names and its log are kept
+  --memory         keep the log in memory only; key and names stay in DIR
+  --verbose        tell more, names too
+  --json           write one JSON object a line to standard output
+  -h, --help       show this help
+  --version        show the version
+
+Examples:
+  sotto-server                     listen on port 5001
+  sotto-server --host 127.0.0.1    for this machine alone
+  sotto-server --port 0 --json     for a script, which reads the port
+
+Exit codes:
+  0  ok
+  1  all else: the port is in use, the data directory cannot be used
+  2  a flag is malformed
+`;

@@ -1,0 +1,142 @@
+/**
+ * `--json`: one JSON object a line in both directions, for bots and tests (README "JSON lines"). Every line out carries
+ * `"v":1`; readers ignore fields and types that they do not know. JSON strings escape control characters, so peer text
+ * stands here as it was written.
+ * @module
+ */
+
+import * as v from "valibot";
+import { UserError } from "../bytes/errors.ts";
+import { type Command, parseLine } from "../chat/commands.ts";
+import type { ChatEvent, Place, Ref } from "../chat/events.ts";
+import { isoTime } from "./iso.ts";
+
+/** The version of the lines. */
+export const JSON_LINES_VERSION = 1;
+
+/** What the programs say beside the events of the chat. */
+export type ProgramEvent =
+  | { readonly type: "bye" }
+  | { readonly type: "listening"; readonly host: string; readonly port: number; readonly fingerprint: string }
+  | { readonly type: "log"; readonly level: string; readonly event: string; readonly fields: object };
+
+/** A command and what the script put beside it. */
+export interface JsonCommand {
+  /** What to do. */
+  readonly command: Command;
+  /** What comes back with the answer. */
+  readonly ref?: Ref;
+}
+
+const REF = v.optional(v.union([v.pipe(v.string(), v.maxLength(256)), v.pipe(v.number(), v.finite())]));
+
+const INPUT_LINE = v.variant("type", [
+  v.object({ type: v.literal("say"), text: v.string(), room: v.optional(v.string()), ref: REF }),
+  v.object({ type: v.literal("pm"), to: v.string(), text: v.string(), ref: REF }),
+  v.object({ type: v.literal("users"), ref: REF }),
+  v.object({ type: v.literal("command"), line: v.string(), ref: REF }),
+  v.object({ type: v.literal("quit"), ref: REF }),
+]);
+
+/**
+ * Writes an event as a line.
+ * @param event what happened
+ * @returns the line without its end
+ */
+export function toJsonLine(event: ChatEvent | ProgramEvent): string {
+  return JSON.stringify({ v: JSON_LINES_VERSION, ...fieldsOf(event) });
+}
+
+/**
+ * Reads a line of input.
+ * @param line the line without its end
+ * @returns what it asks for
+ * @throws {UserError} `badLine` when it is none; its `ref` is in {@linkcode refOfLine}
+ */
+export function fromJsonLine(line: string): JsonCommand {
+  const result = v.safeParse(INPUT_LINE, parseJson(line), { abortEarly: true });
+  if (!result.success) {
+    throw new UserError(
+      "badLine",
+      "Cannot read the line: it is no JSON object of a known type",
+      'Write such as {"type":"say","text":"hello"}.',
+    );
+  }
+  const { ref } = result.output;
+  return { command: commandOf(result.output), ...(ref === undefined ? {} : { ref }) };
+}
+
+/**
+ * Finds the `ref` of a line that may be malformed otherwise, so that its error can carry it.
+ * @param line the line without its end
+ * @returns the `ref`, `undefined` when there is none to be found
+ */
+export function refOfLine(line: string): Ref | undefined {
+  const result = v.safeParse(v.object({ ref: REF }), parseJson(line));
+  return result.success ? result.output.ref : undefined;
+}
+
+function commandOf(input: v.InferOutput<typeof INPUT_LINE>): Command {
+  switch (input.type) {
+    case "say":
+      demandText(input.text);
+      return { kind: "say", text: input.text, ...(input.room === undefined ? {} : { room: input.room }) };
+    case "pm":
+      demandText(input.text);
+      return { kind: "pm", to: input.to, text: input.text };
+    case "users":
+      return { kind: "users" };
+    case "command":
+      return commandLine(input.line);
+    case "quit":
+      return { kind: "quit" };
+  }
+}
+
+function demandText(text: string): void {
+  if (text === "") {
+    throw new UserError("badLine", "Nothing was sent: the text is empty", "Give a text of at least one character.");
+  }
+}
+
+function commandLine(line: string): Command {
+  if (!line.startsWith("/") || line.startsWith("//")) {
+    throw new UserError("badLine", "Nothing was done: the line is no command", 'Use {"type":"say"} for text.');
+  }
+  return parseLine(line);
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined; // without the cause: it quotes the line
+  }
+}
+
+function fieldsOf(event: ChatEvent | ProgramEvent): object {
+  switch (event.type) {
+    case "joined": {
+      const { type, handle, fingerprint, trust, room, at } = event;
+      return { type, handle, fingerprint, trust, room, at: isoTime(at) };
+    }
+    case "left": {
+      const { type, handle, fingerprint, room, at, reason } = event;
+      return { type, handle, fingerprint, room, at: isoTime(at), reason };
+    }
+    case "message": {
+      const { type, id, place, from, fingerprint, trust, text, sentAt, at } = event;
+      return { type, id, ...placeOf(place), from, fingerprint, trust, text, sentAt: isoTime(sentAt), at: isoTime(at) };
+    }
+    case "accepted": {
+      const { type, id, place, at, ref } = event;
+      return { type, id, ...placeOf(place), at: isoTime(at), ...(ref === undefined ? {} : { ref }) };
+    }
+    default:
+      return event;
+  }
+}
+
+function placeOf(place: Place): Place {
+  return "room" in place ? { room: place.room } : { to: place.to };
+}

@@ -1,0 +1,61 @@
+/**
+ * What `sotto-server` prints for people.
+ * @module
+ */
+
+import { spellFingerprint } from "../chat/chat.ts";
+import { formatAddress } from "./address.ts";
+import { isoTime } from "./iso.ts";
+import { type SafeText, safeText } from "./safe_text.ts";
+import { DEFAULT_PORT } from "./flags.ts";
+
+/** Where a relay listens and who it is. */
+export interface Listening {
+  /** What it calls itself. */
+  readonly name: string;
+  /** The address it listens on. */
+  readonly host: string;
+  /** The port it listens on. */
+  readonly port: number;
+  /** What clients compare. */
+  readonly fingerprint: string;
+  /** The machine's addresses on the local network. */
+  readonly lan: readonly string[];
+}
+
+/**
+ * Tells where a relay listens, who it is, and what others type to reach it.
+ * @param listening where and who
+ * @returns the lines
+ */
+export function startLines(listening: Listening): SafeText[] {
+  const { name, host, port, fingerprint, lan } = listening;
+  const isEverywhere = host === "0.0.0.0" || host === "::";
+  const reachable = isEverywhere ? (lan.length === 0 ? ["127.0.0.1"] : lan) : [host];
+  const first = reachable[0] as string;
+  const target = port === DEFAULT_PORT ? (first.includes(":") ? `[${first}]` : first) : formatAddress(first, port);
+  return [
+    `Relay ${name} listens on ${formatAddress(host, port)}. It sees who talks to whom and when, never what.`,
+    ...(isEverywhere && lan.length > 0
+      ? [`  addresses    ${lan.map((ip) => formatAddress(ip, port)).join("  ")}`]
+      : []),
+    `  fingerprint  ${spellFingerprint(fingerprint)}`,
+    "Others on this network type:",
+    `  sotto ${target} --relay-key ${fingerprint}`,
+    "Ctrl-C ends it.",
+  ].map((line) => safeText(line));
+}
+
+/**
+ * Writes down one thing that happened, for an operator.
+ * @param atMs when
+ * @param event its name
+ * @param fields what belongs to it, never bodies
+ * @returns such as `2026-01-31T08:05:09.120Z linkOpened link=3`
+ */
+export function logLine(atMs: number, event: string, fields: Readonly<Record<string, string | number>>): SafeText {
+  const pairs = Object.entries(fields).map(([key, value]) =>
+    ` ${key}=${/^[\w.:-]*$/.test(String(value)) ? value : JSON.stringify(value)}`
+  );
+  return safeText(`${isoTime(atMs)} ${event}${pairs.join("")}`);
+}

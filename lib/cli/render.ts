@@ -1,0 +1,161 @@
+/**
+ * How events look as lines, on a screen and in a pipe. All text of peers and relays passes `safeText` here and nowhere
+ * else. A mark in words, not colour alone, says how well a key is known; colour only repeats it.
+ * @module
+ */
+
+import { assertNever } from "../bytes/errors.ts";
+import { spellFingerprint } from "../chat/chat.ts";
+import type { ChatEvent, Member, Place, Trust } from "../chat/events.ts";
+import { isoSeconds } from "./iso.ts";
+import { joinSafe, type Paint, paint, safe, safeLines, type SafeText, safeText } from "./safe_text.ts";
+
+/** How lines are drawn. */
+export interface RenderOptions {
+  /** Whether the reader is a terminal that wants colour. */
+  readonly hasColor: boolean;
+  /** Whether one's own accepted lines are shown: at a terminal they replace what was typed. */
+  readonly showsOwn: boolean;
+  /** One's own handle. */
+  readonly ownHandle: string;
+}
+
+/** The longest handle, relay or room name that is drawn; longer ones end in an ellipsis. */
+const NAME_MAX_CHARS = 40;
+
+/**
+ * Draws an event.
+ * @param event what happened
+ * @param options how to draw it
+ * @returns lines to show, none when there is nothing to see
+ */
+export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[] {
+  switch (event.type) {
+    case "ready":
+      return renderReady(event, options);
+    case "joined":
+      return [
+        dim(safe`${stamp(event.at)} * ${name(event.handle)} joined ${room(event.room)} ${mark(event.trust)}`, options),
+      ];
+    case "left":
+      return [
+        dim(
+          safe`${stamp(event.at)} * ${name(event.handle)} left ${room(event.room)} (${leftWords(event.reason)})`,
+          options,
+        ),
+      ];
+    case "message":
+      return renderText(event.text, {
+        head: safe`${stamp(event.sentAt)} ${where(event.place)}${who(event.from, event.trust, options)}`,
+      });
+    case "accepted":
+      return options.showsOwn
+        ? renderText(event.text, { head: safe`${stamp(event.sentAt)} ${ownWhere(event.place, options)}` })
+        : [];
+    case "users":
+      return renderUsers(event);
+    case "notice":
+      return safeLines(event.text).map((line, i) =>
+        look(i === 0 ? safe`* ${line}` : safe`  ${line}`, "yellow", options)
+      );
+    case "error":
+      return renderError(event, options);
+    default:
+      return assertNever(event);
+  }
+}
+
+/**
+ * Draws what went wrong.
+ * @param error what happened and what to do
+ * @param options how to draw it
+ * @returns one line, or two with a hint
+ */
+export function renderError(
+  error: { readonly message: string; readonly hint: string },
+  options: Pick<RenderOptions, "hasColor">,
+): SafeText[] {
+  const lines = [look(safe`! ${safeText(error.message)}`, "red", options)];
+  if (error.hint !== "") lines.push(safe`  ${safeText(error.hint)}`);
+  return lines;
+}
+
+function renderReady(event: Extract<ChatEvent, { type: "ready" }>, options: RenderOptions): SafeText[] {
+  const names = event.members.map((member) => safe`${name(member.handle)} ${mark(member.trust)}`);
+  return [
+    look(
+      safe`Secured: you are ${name(event.handle)} on relay ${name(event.relay.name)}, in ${room(event.room)} with ${
+        names.length === 0 ? safeText("nobody yet") : joinSafe(names, ", ")
+      }.`,
+      "green",
+      options,
+    ),
+    dim(safe`  relay ${safeText(spellFingerprint(event.relay.fingerprint))}`, options),
+    dim(safe`  you   ${safeText(spellFingerprint(event.fingerprint))}`, options),
+  ];
+}
+
+function renderUsers(event: Extract<ChatEvent, { type: "users" }>): SafeText[] {
+  const lines = [
+    safe`* In ${room(event.room)} with you: ${event.members.length === 0 ? safeText("nobody") : event.members.length}`,
+  ];
+  for (const member of event.members) lines.push(...renderMember(member));
+  if (event.elsewhere.length > 0) {
+    lines.push(safe`* Elsewhere on this relay: ${event.elsewhere.length}`);
+    for (const member of event.elsewhere) lines.push(...renderMember(member));
+  }
+  return lines;
+}
+
+function renderMember(member: Member): SafeText[] {
+  return [
+    safe`  ${name(member.handle)} ${mark(member.trust)}`,
+    safe`    ${safeText(spellFingerprint(member.fingerprint))}`,
+  ];
+}
+
+function renderText(text: string, { head }: { readonly head: SafeText }): SafeText[] {
+  return safeLines(text).map((line, i) => i === 0 ? safe`${head}: ${line}` : safe`  | ${line}`);
+}
+
+function stamp(atMs: number): SafeText {
+  return safeText(isoSeconds(atMs));
+}
+
+function name(handle: string): SafeText {
+  return safeText(handle, { maxChars: NAME_MAX_CHARS });
+}
+
+function room(roomName: string): SafeText {
+  return safe`#${name(roomName)}`;
+}
+
+function where(place: Place): SafeText {
+  return "room" in place ? safe`${room(place.room)} ` : safeText("(private) ");
+}
+
+function ownWhere(place: Place, options: RenderOptions): SafeText {
+  const own = look(name(options.ownHandle), "bold", options);
+  return "room" in place ? safe`${room(place.room)} ${own}` : safe`(private to ${name(place.to)}) ${own}`;
+}
+
+function who(handle: string, trust: Trust, options: RenderOptions): SafeText {
+  return safe`${look(name(handle), trust === "changed" ? "red" : "cyan", options)} ${mark(trust)}`;
+}
+
+function mark(trust: Trust): SafeText {
+  return trust === "changed" ? safeText("[KEY CHANGED]") : safeText(`[${trust}]`);
+}
+
+function leftWords(reason: Extract<ChatEvent, { type: "left" }>["reason"]): SafeText {
+  const words = { quit: "quit", lost: "connection lost", removed: "removed" } as const;
+  return safeText(words[reason]);
+}
+
+function dim(line: SafeText, options: Pick<RenderOptions, "hasColor">): SafeText {
+  return look(line, "dim", options);
+}
+
+function look(line: SafeText, as: Paint, options: Pick<RenderOptions, "hasColor">): SafeText {
+  return options.hasColor ? paint(line, as) : line;
+}

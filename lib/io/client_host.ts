@@ -1,0 +1,203 @@
+/**
+ * A client on real sockets: one link, one chat core, one front. Whatever happens, from the network, the keyboard, the
+ * clock or a signal, goes through one queue of turns into the core; its effects are done before the next turn.
+ * @module
+ */
+
+import { UserError } from "../bytes/errors.ts";
+import { Mutex } from "../crypto/mutex.ts";
+import { Chat } from "../chat/chat.ts";
+import type { ChatEffect, ChatInput } from "../chat/effects.ts";
+import type { ChatEvent } from "../chat/events.ts";
+import type { OutgoingLine } from "../chat/outgoing.ts";
+import { type ExitCode, exitCodeFor } from "../cli/exit_codes.ts";
+import type { Certificate } from "../e2ee/certificate.ts";
+import { fingerprintOf, type Identity, openRoomId } from "../e2ee/identity.ts";
+import { Link, type LinkEnd } from "../link/link.ts";
+import { checkRoomName } from "../wire/handle.ts";
+import { decodeRelayMessage } from "../wire/messages.ts";
+import { nowMs } from "./clock.ts";
+import { connect, errorOfEnd, judgeRelay, type KnownRelay, type RelayAddress, type RelayPolicy } from "./dial.ts";
+import type { Front, FrontInput } from "./front.ts";
+import { TcpLink } from "./tcp.ts";
+
+/** Who calls, whom, and what for. */
+export interface ClientOptions {
+  /** The long-term keys. */
+  readonly identity: Identity;
+  /** Our certificate. */
+  readonly certificate: Certificate;
+  /** Where the relay is. */
+  readonly address: RelayAddress;
+  /** Which relay is accepted. */
+  readonly policy: RelayPolicy;
+  /** The name of the room to be in. */
+  readonly roomName: string;
+  /** Where to show and read. */
+  readonly front: Front;
+}
+
+/** A client from its call to its end. */
+export class ClientHost {
+  readonly #options: ClientOptions;
+  readonly #turns = new Mutex();
+  readonly #over = Promise.withResolvers<LinkEnd>();
+  readonly #ready = Promise.withResolvers<void>();
+  #tcp: TcpLink<KnownRelay> | undefined;
+  #chat: Chat | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #resumeInput: () => void = () => {};
+  #hasBeenReady = false;
+  #wantsToLeave = false;
+  #hasFinished = false;
+
+  /**
+   * Makes a client that has not called yet.
+   * @param options who calls, whom, and what for
+   */
+  constructor(options: ClientOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the chat has begun. */
+  get hasBeenReady(): boolean {
+    return this.#hasBeenReady;
+  }
+
+  /**
+   * Calls the relay and chats until somebody ends it.
+   * @returns the exit code
+   * @throws {UserError} when the chat did not begin: nothing was shown yet
+   */
+  async run(): Promise<ExitCode> {
+    const conn = await connect(this.#options.address);
+    if (this.#wantsToLeave) {
+      conn.close();
+      return 0; // a signal came while the relay was called
+    }
+    const { identity, certificate, address, policy, front } = this.#options;
+    const link = new Link<KnownRelay>({
+      role: "initiator",
+      listener: "relay",
+      staticKeyPair: identity.noise,
+      card: certificate.encoded,
+      authenticate: (remote) => judgeRelay(remote, address, policy),
+    });
+    this.#tcp = new TcpLink(conn, link, {
+      opened: (relay) => void this.#turns.run(() => this.#begin(relay)),
+      packet: async (packet) => {
+        await this.#turn(() => ({ kind: "packet", packet: decodeRelayMessage(packet), nowMs: nowMs() }));
+        await front.ready();
+      },
+      ended: (end) => this.#over.resolve(end),
+    });
+    front.broken.then(() => this.#tcp?.close("quit", "the client ends"));
+    void this.#readInput();
+    const end = await this.#over.promise;
+    await this.#tcp.finished;
+    await this.#turns.run(() => Promise.resolve()); // the turn that was under way
+    clearTimeout(this.#timer);
+    return this.#farewell(end);
+  }
+
+  /** Leaves as `/quit` does: what is pending is sent first. A second call changes nothing. */
+  quit(): void {
+    this.#wantsToLeave = true;
+    if (this.#chat === undefined || !this.#hasBeenReady) this.#tcp?.close("quit", "the client ends");
+    else void this.#turn(() => ({ kind: "command", command: { kind: "quit" }, nowMs: nowMs() }));
+  }
+
+  async #begin(relay: KnownRelay): Promise<void> {
+    const { identity, certificate, roomName } = this.#options;
+    const { name, folded } = checkRoomName(roomName);
+    const room = { id: fingerprintOf(await openRoomId(relay.publicBytes, folded)), name };
+    const { name: relayName, fingerprint } = relay;
+    this.#chat = await Chat.create(
+      { identity, certificate, relay: { name: relayName, fingerprint }, room },
+      nowMs(),
+    );
+  }
+
+  /** One turn of the core; turns never overlap, and a turn is over when its effects are done. */
+  #turn(input: () => ChatInput): Promise<void> {
+    return this.#turns.run(async () => {
+      const chat = this.#chat;
+      if (chat === undefined) return;
+      for (const effect of await chat.handle(input())) this.#perform(effect);
+      if (chat.takesInput) this.#resumeInput();
+    });
+  }
+
+  #perform(effect: ChatEffect): void {
+    switch (effect.kind) {
+      case "send":
+        if (this.#tcp?.send(effect.packet) === false && this.#tcp.isOpen) {
+          this.#tcp.close("tooSlow", "the relay does not read");
+        }
+        return;
+      case "show":
+        this.#options.front.show(effect.event);
+        if (effect.event.type !== "ready") return;
+        this.#hasBeenReady = true;
+        this.#ready.resolve();
+        if (this.#wantsToLeave) this.quit();
+        return;
+      case "wakeAt":
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(
+          () => void this.#turn(() => ({ kind: "tick", nowMs: nowMs() })),
+          Math.max(0, effect.atMs - nowMs()),
+        );
+        return;
+      case "finish":
+        this.#hasFinished = true;
+        this.#tcp?.close("quit", "the client ends");
+    }
+  }
+
+  async #readInput(): Promise<void> {
+    await Promise.race([this.#ready.promise, this.#over.promise]);
+    for await (const input of this.#options.front.inputs()) {
+      await this.#takeInput(input);
+      if (this.#chat?.takesInput !== true) {
+        // Nothing is read while too much is on its way: the pipe waits, not this program's memory.
+        await Promise.race([new Promise<void>((resolve) => this.#resumeInput = resolve), this.#over.promise]);
+      }
+    }
+    this.quit();
+  }
+
+  #takeInput(input: FrontInput): Promise<void> {
+    const ref = input.ref === undefined ? {} : { ref: input.ref };
+    if (input.kind === "command") {
+      return this.#turn(() => ({ kind: "command", command: input.command, nowMs: nowMs(), ...ref }));
+    }
+    this.#options.front.show(eventOf(input.error, ref));
+    return Promise.resolve();
+  }
+
+  #farewell(end: LinkEnd): ExitCode {
+    const unsent = this.#chat?.unsent() ?? [];
+    const { front, address } = this.#options;
+    if (this.#hasFinished || (this.#wantsToLeave && end.kind === "closed")) {
+      for (const line of unsent) front.show(unsentEvent(line));
+      return unsent.length === 0 ? 0 : exitCodeFor("unsent");
+    }
+    const error = errorOfEnd(end, address);
+    if (!this.#hasBeenReady) throw error;
+    for (const line of unsent) front.show(unsentEvent(line));
+    front.show(eventOf(error, {}));
+    return exitCodeFor(error.code);
+  }
+}
+
+function unsentEvent(line: OutgoingLine): ChatEvent {
+  const where = "room" in line.place ? `#${line.place.room}` : line.place.to;
+  const error = new UserError("unsent", `Not sent to ${where}: ${line.text}`, "");
+  return eventOf(error, line.ref === undefined ? {} : { ref: line.ref });
+}
+
+function eventOf(error: UserError, ref: Pick<FrontInput, "ref">): ChatEvent {
+  const { code, message, hint } = error;
+  return { type: "error", code, message, hint, ...ref };
+}

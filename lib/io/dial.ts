@@ -1,0 +1,192 @@
+/**
+ * Calling a relay: the connection, and the decision between Noise messages 2 and 3 whether it is the right one.
+ * @module
+ */
+
+import { AuthError, DecodeError, UserError } from "../bytes/errors.ts";
+import { fromUtf8 } from "../bytes/reader.ts";
+import type { Bytes } from "../bytes/writer.ts";
+import { assertDhPublicKey } from "../crypto/dh.ts";
+import { type Fingerprint, relayFingerprint } from "../e2ee/identity.ts";
+import type { LinkEnd, Remote } from "../link/link.ts";
+
+/** How long the connection itself may take. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+/** The longest name of a relay. */
+export const RELAY_NAME_MAX_BYTES = 64;
+
+/** Where a relay is. */
+export interface RelayAddress {
+  /** A name or an address. */
+  readonly hostname: string;
+  /** 1 to 65,535. */
+  readonly port: number;
+  /** Both as a person writes them, such as `[::1]:5001`. */
+  readonly text: string;
+}
+
+/** What a client demands of a relay. */
+export interface RelayPolicy {
+  /** The only fingerprint that is accepted. */
+  readonly relayKey?: Fingerprint;
+  /** Whether a relay that is not known is accepted. */
+  readonly trustOnFirstUse: boolean;
+}
+
+/** A relay that was accepted. */
+export interface KnownRelay {
+  /** What it calls itself. */
+  readonly name: string;
+  /** What people compare. */
+  readonly fingerprint: Fingerprint;
+  /** Its static key, 32 bytes. */
+  readonly publicBytes: Bytes;
+}
+
+/** The relay is not known and nobody said that it may be trusted: show the fingerprint, ask, dial again. */
+export class UnknownRelayError extends UserError {
+  /** Whom the person is asked about. */
+  readonly relay: KnownRelay;
+
+  /**
+   * Makes the error.
+   * @param relay who answered
+   * @param address where
+   */
+  constructor(relay: KnownRelay, address: RelayAddress) {
+    super(
+      "relayUnknown",
+      `The relay at ${address.text} is not known; its fingerprint is ${relay.fingerprint}`,
+      `Compare it with what the relay printed, then start with --relay-key ${relay.fingerprint}` +
+        " (or --trust-on-first-use to accept it unseen).",
+    );
+    this.relay = relay;
+  }
+}
+
+/**
+ * Opens a connection.
+ * @param address where
+ * @returns the connection
+ * @throws {UserError} `relayUnreachable` when nobody accepts it in time
+ */
+export async function connect(address: RelayAddress): Promise<Deno.TcpConn> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Deno.errors.TimedOut("it did not answer")), CONNECT_TIMEOUT_MS);
+  const connecting = Deno.connect({ hostname: address.hostname, port: address.port });
+  try {
+    const conn = await Promise.race([connecting, late.promise]);
+    conn.setNoDelay(true);
+    return conn;
+  } catch (cause) {
+    connecting.then((conn) => conn.close(), () => {}); // it came too late
+    throw new UserError(
+      "relayUnreachable",
+      `No relay answers at ${address.text}: ${reasonOf(cause)}`,
+      "Check the address and the port, and that sotto-server runs there and no firewall is in between.",
+      { cause },
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Decides whether a relay is the right one, before it learns who calls.
+ * @param remote what it showed in the handshake
+ * @param address where it was called
+ * @param policy what is demanded
+ * @returns who it is
+ * @throws {UserError} `relayChanged` when it is another than demanded; {@linkcode UnknownRelayError} when nobody said
+ */
+export async function judgeRelay(remote: Remote, address: RelayAddress, policy: RelayPolicy): Promise<KnownRelay> {
+  const card = remote.hello.card;
+  if (card.length > RELAY_NAME_MAX_BYTES) throw new DecodeError("Cannot decode relay card: the name is too long");
+  assertDhPublicKey(remote.staticPublic); // one key, one spelling, one fingerprint
+  const fingerprint = await relayFingerprint(remote.staticPublic);
+  const relay = { name: fromUtf8(card), fingerprint, publicBytes: remote.staticPublic };
+  if (policy.relayKey !== undefined && policy.relayKey !== fingerprint) {
+    throw new UserError(
+      "relayChanged",
+      `THE RELAY AT ${address.text} IS NOT THE ONE YOU NAMED. Somebody may be in the middle. ` +
+        `It has the fingerprint ${fingerprint}, you gave ${policy.relayKey}`,
+      "Nothing was told to it. Ask whoever runs the relay for its fingerprint, in person or by phone.",
+    );
+  }
+  if (policy.relayKey === undefined && !policy.trustOnFirstUse) throw new UnknownRelayError(relay, address);
+  return relay;
+}
+
+/**
+ * Says in words a person can act on why a link ended.
+ * @param end how it ended
+ * @param address where the relay is
+ * @returns the error
+ */
+export function errorOfEnd(end: LinkEnd, address: RelayAddress): UserError {
+  switch (end.kind) {
+    case "bye":
+      return errorOfBye(end.code, end.message);
+    case "lost":
+      return end.stage === "open"
+        ? lost(end.cause === "silence" ? "the relay fell silent" : "the line broke")
+        : notARelay(address);
+    case "refused":
+      return end.stage === "open"
+        ? lost(`the relay said something that makes no sense (${end.error.message})`)
+        : errorOfHandshake(end.error, address);
+    case "closed":
+      return lost("this client closed it");
+  }
+}
+
+function errorOfHandshake(error: Error, address: RelayAddress): UserError {
+  if (error instanceof UserError) return error;
+  if (error instanceof AuthError) {
+    return new UserError(
+      "wrongVersion",
+      `What answers at ${address.text} speaks another version of Sotto, or somebody tampers with the line`,
+      "Use the same release of Sotto on both machines.",
+      { cause: error },
+    );
+  }
+  return notARelay(address, error);
+}
+
+function notARelay(address: RelayAddress, cause?: Error): UserError {
+  return new UserError(
+    "notARelay",
+    `What answers at ${address.text} is not a Sotto relay`,
+    "Check the port: another program seems to listen there.",
+    cause === undefined ? {} : { cause },
+  );
+}
+
+function errorOfBye(code: string, message: string): UserError {
+  switch (code) {
+    case "nameTaken":
+      return new UserError("nameTaken", `The name was refused: ${message}`, "Start again with another --name.");
+    case "nameInvalid":
+      return new UserError("nameInvalid", `The name was refused: ${message}`, "Start again with another --name.");
+    case "refusedCertificate":
+      return new UserError(
+        "refusedCertificate",
+        `The relay refused this client: ${message}`,
+        "Check the clock of this machine.",
+      );
+    case "wrongVersion":
+      return new UserError("wrongVersion", message, "Use the same release of Sotto on both machines.");
+    default:
+      return lost(message);
+  }
+}
+
+function lost(why: string): UserError {
+  return new UserError("linkLost", `The connection to the relay was lost: ${why}`, "Start the client again to go on.");
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof Deno.errors.ConnectionRefused) return "the connection was refused";
+  if (cause instanceof Deno.errors.TimedOut) return "there was no answer";
+  return "it cannot be reached";
+}

@@ -1,0 +1,220 @@
+/**
+ * The relay on real sockets: accepts links, feeds the core one input at a time, does what it says. The core is
+ * synchronous and nothing here waits for a peer, so one slow reader delays nobody.
+ * @module
+ */
+
+import { UserError } from "../bytes/errors.ts";
+import { equalBytes } from "../bytes/equal.ts";
+import { type Bytes, utf8 } from "../bytes/writer.ts";
+import type { DhKeyPair } from "../crypto/dh.ts";
+import { verifyCertificate } from "../e2ee/certificate.ts";
+import { Link, type LinkEnd, type Remote } from "../link/link.ts";
+import type { Caller, RelayEffect, RelayInput } from "../relay/effects.ts";
+import type { Relay } from "../relay/relay.ts";
+import { decodeClientMessage } from "../wire/messages.ts";
+import type { RawPacket } from "../wire/packet.ts";
+import { nowMs } from "./clock.ts";
+import { TcpLink } from "./tcp.ts";
+
+/** How many links are open at once; each costs a few buffers and a socket. */
+export const LINKS_MAX = 4_096;
+/** How many callers of one address may be in the handshake: enough for an office behind one address that restarts. */
+export const HALF_OPEN_PER_ADDRESS_MAX = 32;
+/** How long links may take to say their last words at the end. */
+const SHUTDOWN_GRACE_MS = 2_000;
+/** How long accepting pauses after the system refused a connection, such as when file descriptors ran out. */
+const ACCEPT_RETRY_MS = 200;
+
+/** What a running relay needs. */
+export interface RelayHostOptions {
+  /** The core. */
+  readonly relay: Relay;
+  /** The relay's long-term pair. */
+  readonly staticKeyPair: DhKeyPair;
+  /** What clients are told that it is called. */
+  readonly name: string;
+  /** Where it listens. */
+  readonly listener: Deno.TcpListener;
+  /** Called when the bound names changed. */
+  readonly namesChanged: () => void;
+  /** Takes what happened, never bodies; names only at level debug. */
+  readonly log: (level: "info" | "debug", event: string, fields: Readonly<Record<string, string | number>>) => void;
+}
+
+interface HostLink {
+  readonly tcp: TcpLink<Caller>;
+  /** Whether the core knows of it. */
+  isKnown: boolean;
+}
+
+/** A relay that listens. */
+export class RelayHost {
+  readonly #options: RelayHostOptions;
+  readonly #links = new Map<number, HostLink>();
+  readonly #halfOpen = new Map<string, number>();
+  readonly #inputs: RelayInput[] = [];
+  #isRunning = false;
+  #isClosing = false;
+  #nextLink = 1;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #finished: Promise<void>;
+
+  /**
+   * Begins to accept links.
+   * @param options core, keys and listener
+   */
+  constructor(options: RelayHostOptions) {
+    this.#options = options;
+    this.#finished = this.#accept();
+  }
+
+  /**
+   * Ends: accepts nothing more, tells every client, lets last words leave, closes all.
+   */
+  async close(): Promise<void> {
+    if (!this.#isClosing) {
+      this.#isClosing = true;
+      this.#options.listener.close();
+      this.#push({ kind: "shutdown", nowMs: nowMs() });
+      for (const { tcp } of this.#links.values()) tcp.close("shutdown", "the relay was stopped");
+      clearTimeout(this.#timer);
+    }
+    await this.#finished;
+    const grace = Promise.withResolvers<void>();
+    const timer = setTimeout(grace.resolve, SHUTDOWN_GRACE_MS);
+    await Promise.race([grace.promise, Promise.all([...this.#links.values()].map(({ tcp }) => tcp.finished))]);
+    clearTimeout(timer);
+  }
+
+  async #accept(): Promise<void> {
+    while (!this.#isClosing) {
+      try {
+        const conn = await this.#options.listener.accept();
+        this.#admit(conn);
+      } catch (error) {
+        if (this.#isClosing || error instanceof Deno.errors.BadResource) return;
+        this.#options.log("info", "acceptFailed", { error: error instanceof Error ? error.name : "unknown" });
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+      }
+    }
+  }
+
+  #admit(conn: Deno.TcpConn): void {
+    const address = conn.remoteAddr.hostname;
+    const halfOpen = this.#halfOpen.get(address) ?? 0;
+    if (this.#links.size >= LINKS_MAX || halfOpen >= HALF_OPEN_PER_ADDRESS_MAX) {
+      this.#options.log("info", "linkRefused", {
+        reason: halfOpen >= HALF_OPEN_PER_ADDRESS_MAX ? "halfOpen" : "links",
+      });
+      return conn.close();
+    }
+    this.#halfOpen.set(address, halfOpen + 1);
+    conn.setNoDelay(true);
+    this.#open(conn, address);
+  }
+
+  #open(conn: Deno.TcpConn, address: string): void {
+    const id = this.#nextLink++;
+    let isHalfOpen = true;
+    const settle = () => {
+      if (!isHalfOpen) return;
+      isHalfOpen = false;
+      const left = (this.#halfOpen.get(address) ?? 1) - 1;
+      if (left === 0) this.#halfOpen.delete(address);
+      else this.#halfOpen.set(address, left);
+    };
+    const link = new Link<Caller>({
+      role: "responder",
+      listener: "relay",
+      staticKeyPair: this.#options.staticKeyPair,
+      card: utf8(this.#options.name),
+      authenticate: authenticateCaller,
+    });
+    const tcp = new TcpLink(conn, link, {
+      opened: (caller) => {
+        settle();
+        const entry = this.#links.get(id);
+        if (entry !== undefined) entry.isKnown = true;
+        this.#push({ kind: "opened", link: id, caller, nowMs: nowMs() });
+      },
+      packet: (packet) => this.#receive(id, packet),
+      drained: () => {
+        if (this.#links.get(id)?.isKnown) this.#push({ kind: "drained", link: id, nowMs: nowMs() });
+      },
+      ended: (end) => {
+        settle();
+        this.#ended(id, end);
+      },
+    });
+    this.#links.set(id, { tcp, isKnown: false });
+    tcp.finished.finally(() => this.#links.delete(id));
+  }
+
+  #receive(link: number, packet: RawPacket): void {
+    this.#push({ kind: "message", link, packet: decodeClientMessage(packet), nowMs: nowMs() });
+  }
+
+  #ended(link: number, end: LinkEnd): void {
+    this.#options.log("debug", "linkEnded", { link, how: end.kind });
+    const entry = this.#links.get(link);
+    if (!entry?.isKnown) return;
+    entry.isKnown = false;
+    this.#push({ kind: "ended", link, reason: end.kind === "bye" ? "quit" : "lost", nowMs: nowMs() });
+  }
+
+  /** Gives the core its inputs strictly one after the other, those too that doing its effects brings about. */
+  #push(input: RelayInput): void {
+    this.#inputs.push(input);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        for (const effect of this.#options.relay.handle(next)) this.#perform(effect);
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  #perform(effect: RelayEffect): void {
+    switch (effect.kind) {
+      case "send":
+        for (const link of effect.links) this.#send(link, effect.packet);
+        return;
+      case "close":
+        this.#links.get(effect.link)?.tcp.close(effect.code, effect.message);
+        return;
+      case "wakeAt":
+        clearTimeout(this.#timer);
+        if (this.#isClosing) return;
+        this.#timer = setTimeout(
+          () => this.#push({ kind: "tick", nowMs: nowMs() }),
+          Math.max(0, effect.atMs - nowMs()),
+        );
+        return;
+      case "namesChanged":
+        return this.#options.namesChanged();
+      case "log":
+        return this.#options.log(effect.level, effect.event, effect.fields);
+    }
+  }
+
+  #send(link: number, packet: Bytes): void {
+    const tcp = this.#links.get(link)?.tcp;
+    if (tcp === undefined || tcp.send(packet) || !tcp.isOpen) return;
+    // Behind its bound: dropped, and nothing is lost, for it resumes by its cursor.
+    tcp.close("tooSlow", "this client did not read fast enough, connect again");
+  }
+}
+
+/** Turns what a caller shows in the handshake into what the core knows it by. */
+async function authenticateCaller(remote: Remote): Promise<Caller> {
+  const certificate = await verifyCertificate(remote.hello.card);
+  // Without this a client could show somebody else's certificate over its own key.
+  if (!equalBytes(certificate.noisePublic, remote.staticPublic)) {
+    throw new UserError("refusedCertificate", "The certificate belongs to another key than the one that called");
+  }
+  const { fingerprint, handle, life, createdMs, encoded } = certificate;
+  return { fingerprint, handle, life, createdMs, certificate: encoded };
+}

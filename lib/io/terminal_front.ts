@@ -1,0 +1,97 @@
+/**
+ * The front for a person at a terminal.
+ * @module
+ */
+
+import { UserError } from "../bytes/errors.ts";
+import { parseLine } from "../chat/commands.ts";
+import type { ChatEvent } from "../chat/events.ts";
+import { renderEvent, type RenderOptions } from "../cli/render.ts";
+import { safe, type SafeText, safeText } from "../cli/safe_text.ts";
+import type { Front, FrontInput } from "./front.ts";
+import type { BoundedWriter } from "./output.ts";
+import { openTerminal, type Terminal } from "./terminal.ts";
+
+/** How a terminal front looks and ends. */
+export interface TerminalFrontOptions {
+  /** The only writer to stdout. */
+  readonly out: BoundedWriter;
+  /** Whether lines are coloured. */
+  readonly hasColor: boolean;
+  /** Called for Ctrl-C. */
+  readonly onInterrupt: () => void;
+}
+
+/** A chat screen: lines scroll above, the row being typed stays below. */
+export class TerminalFront implements Front {
+  /** Resolves when the terminal is gone. */
+  readonly broken: Promise<unknown>;
+  readonly #options: TerminalFrontOptions;
+  readonly #terminal: Terminal;
+  #ownHandle = "";
+
+  /**
+   * Makes a front; the terminal is taken when the chat begins.
+   * @param options how it looks and ends
+   */
+  constructor(options: TerminalFrontOptions) {
+    this.#options = options;
+    this.#terminal = openTerminal(options.out, { prompt: safeText("> "), onInterrupt: options.onInterrupt });
+    this.broken = options.out.ended;
+  }
+
+  /**
+   * Shows an event above the row being typed.
+   * @param event what happened
+   */
+  show(event: ChatEvent): void {
+    if (event.type === "ready") {
+      this.#ownHandle = event.handle;
+      this.#terminal.setPrompt(promptFor(event.room));
+      this.#terminal.start();
+    }
+    const options: RenderOptions = {
+      hasColor: this.#options.hasColor,
+      showsOwn: true,
+      ownHandle: this.#ownHandle,
+    };
+    this.#terminal.print(...renderEvent(event, options));
+  }
+
+  /**
+   * Reads what the person types.
+   * @returns one input a line
+   */
+  async *inputs(): AsyncGenerator<FrontInput, void, undefined> {
+    for await (const event of this.#terminal.events()) {
+      if (event.kind === "end") return;
+      if (event.kind === "line") yield toInput(event.text);
+    }
+  }
+
+  /**
+   * Waits while the terminal is behind.
+   * @returns when there is room
+   */
+  ready(): Promise<void> {
+    return this.#options.out.ready();
+  }
+
+  /** Gives the terminal back. */
+  async close(): Promise<void> {
+    await this.#terminal.close();
+  }
+}
+
+function promptFor(room: string): SafeText {
+  return safe`#${safeText(room, { maxChars: 20 })}> `;
+}
+
+function toInput(line: string): FrontInput {
+  try {
+    return { kind: "command", command: parseLine(line) };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { kind: "badLine", error };
+  }
+}

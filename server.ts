@@ -1,0 +1,80 @@
+/**
+ * `sotto-server`: reads flags, opens the data directory, listens, and runs a relay until a signal ends it.
+ * @module
+ */
+
+import { encodeHex } from "@std/encoding/hex";
+import { UserError } from "./lib/bytes/errors.ts";
+import type { ExitCode } from "./lib/cli/exit_codes.ts";
+import { parseServerFlags, type ServerFlags } from "./lib/cli/flags.ts";
+import { logLine, startLines } from "./lib/cli/relay_lines.ts";
+import { toJsonLine } from "./lib/cli/json_lines.ts";
+import { secureRandom } from "./lib/crypto/random.ts";
+import { relayFingerprint } from "./lib/e2ee/identity.ts";
+import { nowMs } from "./lib/io/clock.ts";
+import { defaultDataDir, openDataDir } from "./lib/io/data_dir.ts";
+import { listen } from "./lib/io/listen.ts";
+import { lanAddresses } from "./lib/io/network.ts";
+import { runProgram, type Streams } from "./lib/io/program.ts";
+import { RelayHost } from "./lib/io/relay_host.ts";
+import { loadRelayKey, NameStore } from "./lib/io/relay_store.ts";
+import { onSignals } from "./lib/io/signals.ts";
+import { MemoryEventLog } from "./lib/relay/memory_event_log.ts";
+import { NameBook } from "./lib/relay/names.ts";
+import { Relay } from "./lib/relay/relay.ts";
+import { relayName } from "./lib/cli/relay_name.ts";
+
+if (import.meta.main) await runProgram(main, Deno.args.includes("--json"));
+
+async function main(streams: Streams): Promise<ExitCode> {
+  const parsed = parseServerFlags(Deno.args);
+  if (parsed.kind !== "run") {
+    streams.out.write(parsed.text);
+    return 0;
+  }
+  return await serve(parsed.flags, streams);
+}
+
+async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCode> {
+  const name = relayName(flags.name ?? Deno.hostname(), { isChosen: flags.name !== undefined });
+  const dir = await openDataDir(flags.dataDir ?? defaultDataDir("relay", Deno.env), { what: "relay" });
+  try {
+    const staticKeyPair = await loadRelayKey(dir);
+    const fingerprint = await relayFingerprint(staticKeyPair.publicBytes);
+    const log = (level: "info" | "debug", event: string, fields: Readonly<Record<string, string | number>>) => {
+      if (level === "debug" && !flags.verbose) return;
+      if (flags.json) out.write(toJsonLine({ type: "log", level, event, fields }) + "\n");
+      else err.write(logLine(nowMs(), event, fields) + "\n");
+    };
+    const names = new NameBook();
+    const store = new NameStore(dir, names, (error) => log("info", "namesNotSaved", { error: nameOf(error) }));
+    await store.load();
+
+    const listener = listen(flags.host, flags.port);
+    const { hostname: host, port } = listener.addr;
+    const relay = new Relay({ log: new MemoryEventLog({ generation: encodeHex(secureRandom(16)) }), names });
+    const runtime = new RelayHost({ relay, staticKeyPair, name, listener, log, namesChanged: () => store.changed() });
+    if (flags.json) out.write(toJsonLine({ type: "listening", host, port, fingerprint }) + "\n");
+    else out.write(startLines({ name, host, port, fingerprint, lan: lanAddresses() }).join("\n") + "\n");
+
+    await ended(out);
+    await runtime.close();
+    await store.close();
+    if (!flags.json) out.write("The relay has stopped.\n");
+    return 0;
+  } finally {
+    dir.close();
+  }
+}
+
+/** Waits for a signal that ends the relay. A reader of its output that goes away does not. */
+function ended(_out: Streams["out"]): Promise<void> {
+  return new Promise((resolve) => {
+    onSignals(["SIGINT", "SIGTERM", "SIGBREAK"], () => resolve());
+    onSignals(["SIGHUP"], () => {}); // kept for reading files again; it must not end the relay meanwhile
+  });
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof UserError ? error.code : error instanceof Error ? error.name : "unknown";
+}

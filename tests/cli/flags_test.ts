@@ -1,0 +1,220 @@
+// Aim: the command line is a contract (issue 2, point 7): what is not exactly right is refused with a way out.
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { UserError } from "../../lib/bytes/errors.ts";
+import {
+  CLIENT_FLAGS,
+  type ClientFlags,
+  parseClientFlags,
+  parseServerFlags,
+  SERVER_FLAGS,
+  type ServerFlags,
+} from "../../lib/cli/flags.ts";
+import { CLIENT_HELP, SERVER_HELP } from "../../lib/cli/help_text.ts";
+
+const KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRST";
+
+const CLIENT_DEFAULTS: ClientFlags = {
+  host: "127.0.0.1",
+  port: 5001,
+  ephemeral: false,
+  room: "lobby",
+  trustOnFirstUse: false,
+  json: false,
+  verbose: false,
+};
+const SERVER_DEFAULTS: ServerFlags = { host: "0.0.0.0", port: 5001, memory: false, verbose: false, json: false };
+
+Deno.test("parseClientFlags() gives the documented defaults", () => {
+  assertEquals(parseClientFlags([]), { kind: "run", flags: CLIENT_DEFAULTS });
+});
+
+Deno.test("parseServerFlags() gives the documented defaults", () => {
+  assertEquals(parseServerFlags([]), { kind: "run", flags: SERVER_DEFAULTS });
+});
+
+Deno.test("parseServerFlags() takes every flag, with a space or an equals sign", () => {
+  const flags: ServerFlags = {
+    host: "::1",
+    port: 0,
+    name: "attic",
+    dataDir: "/tmp/x y",
+    memory: true,
+    verbose: true,
+    json: true,
+  };
+  const spaced = "--host ::1 --port 0 --name attic --memory --verbose --json --data-dir".split(" ");
+  assertEquals(parseServerFlags([...spaced, "/tmp/x y"]), { kind: "run", flags });
+  const equals = "--host=::1 --port=0 --name=attic --memory --verbose --json --data-dir=/tmp/x y".split(/ (?=--)/);
+  assertEquals(parseServerFlags(equals), { kind: "run", flags });
+});
+
+Deno.test("parseClientFlags() takes every flag", () => {
+  const args =
+    `--host pc --port 7 --name ada --data-dir=-odd --ephemeral --room #den --relay-key ${KEY} --json --verbose`;
+  assertEquals(parseClientFlags(args.split(" ")), {
+    kind: "run",
+    flags: {
+      ...CLIENT_DEFAULTS,
+      host: "pc",
+      port: 7,
+      name: "ada",
+      dataDir: "-odd",
+      ephemeral: true,
+      room: "den",
+      relayKey: KEY,
+      json: true,
+      verbose: true,
+    },
+  });
+});
+
+Deno.test("parseClientFlags() takes the relay's address in each documented form", () => {
+  const cases: [string[], string, number][] = [
+    [["pc"], "pc", 5001],
+    [["pc:7"], "pc", 7],
+    [["[::1]:5001"], "::1", 5001],
+    [["::1"], "::1", 5001],
+    [["--host", "::1"], "::1", 5001],
+    [["pc", "--port", "007"], "pc", 7],
+    [["--json", "pc"], "pc", 5001],
+    [["--", "pc"], "pc", 5001],
+    [["PC:7", "--host", "pc", "--port", "7"], "PC", 7],
+  ];
+  for (const [args, host, port] of cases) {
+    const parsed = parseClientFlags(args);
+    assert(parsed.kind === "run");
+    assertEquals([parsed.flags.host, parsed.flags.port], [host, port], args.join(" "));
+  }
+});
+
+Deno.test("parseClientFlags() takes numbers as names and rooms as they stand", () => {
+  const parsed = parseClientFlags(["--name", "007", "--room", "1e3", "--data-dir", "0x10"]);
+  assert(parsed.kind === "run");
+  assertEquals([parsed.flags.name, parsed.flags.room, parsed.flags.dataDir], ["007", "1e3", "0x10"]);
+});
+
+Deno.test("parseClientFlags() takes a relay key as people copy it, and lets it win over trust on first use", () => {
+  const typed = ` ${KEY.toLowerCase().replace(/(.{4})/g, "$1 ").trim().replaceAll(" ", "-")} `;
+  const parsed = parseClientFlags(["--trust-on-first-use", "--relay-key", typed]);
+  assert(parsed.kind === "run");
+  assertEquals([parsed.flags.relayKey, parsed.flags.trustOnFirstUse], [KEY, false]);
+  const trusting = parseClientFlags(["--trust-on-first-use"]);
+  assert(trusting.kind === "run" && trusting.flags.trustOnFirstUse);
+});
+
+/** Each refused command line, a piece of the message and a piece of the hint. */
+const REFUSED: readonly (readonly [string, string, string])[] = [
+  ["--bogus", "the unknown flag --bogus", "See --help"],
+  ["--prot 5002", "--prot", "Did you mean --port?"],
+  ["--nmae=x", "--nmae", "Did you mean --name?"],
+  ["--data x", "--data", "Did you mean --data-dir?"],
+  ["--JSON", "--JSON", "Did you mean --json?"],
+  ["--no-json", "--no-json", "See --help"],
+  ["-p 5002", "-p", "See --help"],
+  ["---json", "---json", "Did you mean --json?"],
+  ["--__proto__=1", "--__proto__", "See --help"],
+  ["--constructor", "--constructor", "See --help"],
+  ["--host.x y", "--host.x", "See --help"],
+  ["--port", "--port without a value", "Write --port VALUE."],
+  ["--port=", "--port without a value", "Write --port VALUE."],
+  ["--name --json", "--name without a value", "--name=VALUE"],
+  ["--name -- x", "--name without a value", "--name=VALUE"],
+  ["--port abc", 'the port "abc"', "whole number"],
+  ["--port -1", "--port without a value", "--port=VALUE"],
+  ["--port=-1", 'the port "-1"', "whole number"],
+  ["--port 65536", 'the port "65536"', "65535"],
+  ["--port 1 --port 2", "--port twice", "once"],
+  ["--json --json", "--json twice", "once"],
+  ["--json=yes", "a value for --json", "Write --json alone."],
+  ["--json=", "a value for --json", "Write --json alone."],
+  ["--help=no", "a value for --help", "Write --help alone."],
+  ["--host a:1", "a port in --host", "--host a --port 1"],
+  ["--host http://x", "as a host", "Leave out http://"],
+];
+
+Deno.test("parseServerFlags() and parseClientFlags() refuse each malformed line with exit code 2 and a hint", () => {
+  for (const parse of [parseServerFlags, parseClientFlags]) {
+    for (const [line, message, hint] of REFUSED) {
+      const error = assertThrows(() => parse(line.split(" ")), UserError, message);
+      assertEquals(error.code, "badFlag");
+      assertStringIncludes(error.hint, hint, line);
+    }
+  }
+});
+
+Deno.test("parseServerFlags() refuses an argument that is no flag", () => {
+  assertThrows(() => parseServerFlags(["5001"]), UserError, 'the argument "5001"');
+  assertThrows(() => parseServerFlags(["--json", "true"]), UserError, 'the argument "true"');
+  assertThrows(() => parseServerFlags(["--", "--json"]), UserError, 'the argument "--json"');
+  assertThrows(() => parseServerFlags([""]), UserError, 'the argument ""');
+});
+
+Deno.test("parseClientFlags() refuses what is wrong for a client", () => {
+  const cases: [string[], string][] = [
+    [["a", "b"], 'the argument "b"'],
+    [[""], "as a host"],
+    [["--port", "0"], 'the port "0"'],
+    [["a", "--host", "b"], "choose between a:5001 and b:5001"],
+    [["a:1", "--port", "2"], "choose between a:1 and a:2"],
+    [["[::1]:1", "--host", "::2"], "choose between [::1]:1 and [::2]:1"],
+    [["--relay-key", KEY.slice(1)], "it has 51 characters"],
+    [["--relay-key", KEY + "A"], "it has 53 characters"],
+    [["--relay-key", KEY.replace("A", "1")], "others than A to Z and 2 to 7"],
+    [["--room", "#"], "a room without a name"],
+    [["--name", ""], "--name without a value"],
+  ];
+  for (const [args, message] of cases) {
+    assertEquals(assertThrows(() => parseClientFlags(args), UserError, message).code, "badFlag");
+  }
+});
+
+Deno.test("parseClientFlags() does not repeat a relay key that it refuses", () => {
+  const error = assertThrows(() => parseClientFlags(["--relay-key", "WRONGKEY"]), UserError);
+  assert(!`${error.message}${error.hint}`.includes("WRONGKEY"));
+});
+
+Deno.test("parseServerFlags() and parseClientFlags() prefer help to version to running", () => {
+  for (
+    const [parse, help, name] of [[parseServerFlags, SERVER_HELP, "sotto-server"], [
+      parseClientFlags,
+      CLIENT_HELP,
+      "sotto",
+    ]] as const
+  ) {
+    for (const args of [["--help"], ["-h"], ["x", "--version", "--help"]]) {
+      assertEquals(parse(args), { kind: "help", text: help });
+    }
+    const version = parse(["--version", "--json"]);
+    assert(version.kind === "version");
+    assertMatch(version.text, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+$`));
+  }
+});
+
+Deno.test("parseClientFlags() and parseServerFlags() throw nothing but UserError, for any arguments", () => {
+  const piece = fc.oneof(
+    fc.constantFrom("--", "-", "--host", "--port", "--json", "--name", "pc", "5001", "--help", "-h", "="),
+    fc.string({ unit: "binary", maxLength: 8 }),
+    fc.string({ maxLength: 6 }).map((text) => `--${text}`),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { size: "max", maxLength: 8 }), (args) => {
+      for (const parse of [parseServerFlags, parseClientFlags]) {
+        try {
+          parse(args);
+        } catch (error) {
+          if (!(error instanceof UserError && error.code === "badFlag")) throw error;
+        }
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+Deno.test("CLIENT_HELP and SERVER_HELP name every flag and fit 80 columns", () => {
+  for (const [help, flags] of [[CLIENT_HELP, CLIENT_FLAGS], [SERVER_HELP, SERVER_FLAGS]] as const) {
+    for (const flag of Object.keys(flags)) assertMatch(help, new RegExp(`^  (-h, )?--${flag}\\b`, "m"));
+    for (const line of help.split("\n")) assert(line.length <= 80, line);
+    assertStringIncludes(help, "Exit codes:");
+  }
+});

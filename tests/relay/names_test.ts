@@ -1,0 +1,127 @@
+// Aim: a name belongs to the key that took it, for as long as it is told, and to nobody longer.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { checkHandle } from "../../lib/wire/handle.ts";
+import {
+  EPHEMERAL_NAME_TTL_MS,
+  NAME_TTL_MS,
+  NameBook,
+  type NameClaim,
+  type NameResult,
+  NAMES_PER_IDENTITY_MAX,
+} from "../../lib/relay/names.ts";
+
+function claim(handle: string, fingerprint: string, changes: Partial<NameClaim> = {}): NameClaim {
+  return { ...checkHandle(handle), fingerprint, life: "lasting", createdMs: 1, ...changes };
+}
+
+function codeOf(result: NameResult): string {
+  return result.kind === "refused" ? result.code : result.kind;
+}
+
+Deno.test("NameBook.bind() gives a name to the first key and refuses it to another, by any look-alike", () => {
+  const names = new NameBook();
+  assertEquals(names.bind(claim("alice", "A"), 0), { kind: "bound", isChanged: true });
+  for (const other of ["alice", "ALICE", "a1ice", "aIice"]) {
+    const refused = names.bind(claim(other, "B"), 0);
+    assertEquals(codeOf(refused), "nameTaken");
+    assert(refused.kind === "refused");
+    assertMatch(refused.message, /taken.*--name/);
+  }
+});
+
+Deno.test("NameBook.bind() gives a name again to its own key, and says when nothing changed", () => {
+  const names = new NameBook();
+  names.bind(claim("alice", "A"), 0);
+  names.release("A", 5);
+  assertEquals(names.bind(claim("alice", "A"), 10), { kind: "bound", isChanged: false });
+  assertEquals(names.bind(claim("Alice", "A", { createdMs: 2 }), 11), { kind: "bound", isChanged: true });
+  assertEquals(names.entries().map((entry) => entry.handle), ["Alice"]);
+});
+
+Deno.test("NameBook.bind() refuses a certificate older than one it has seen", () => {
+  const names = new NameBook();
+  names.bind(claim("alice", "A", { createdMs: 10 }), 0);
+  names.release("A", 0);
+  assertEquals(codeOf(names.bind(claim("alice", "A", { createdMs: 9 }), 1)), "refusedCertificate");
+  assertEquals(codeOf(names.bind(claim("newer", "A", { createdMs: 11 }), 1)), "bound");
+  assertEquals(codeOf(names.bind(claim("alice", "A", { createdMs: 10 }), 1)), "refusedCertificate");
+});
+
+Deno.test("NameBook.bind() frees an ephemeral name 60 s after its link ends, not before", () => {
+  const names = new NameBook();
+  names.bind(claim("alice", "A", { life: "ephemeral" }), 0);
+  assertEquals(codeOf(names.bind(claim("alice", "B"), 10 * EPHEMERAL_NAME_TTL_MS)), "nameTaken");
+  const endMs = 20 * EPHEMERAL_NAME_TTL_MS;
+  names.release("A", endMs);
+  const early = names.bind(claim("alice", "B"), endMs + EPHEMERAL_NAME_TTL_MS - 1000);
+  assert(early.kind === "refused");
+  assertMatch(early.message, /try again in 1 s/);
+  assertEquals(codeOf(names.bind(claim("alice", "B"), endMs + EPHEMERAL_NAME_TTL_MS)), "bound");
+});
+
+Deno.test("NameBook.bind() keeps a lasting name for the ttl after its link ends", () => {
+  const names = new NameBook();
+  names.bind(claim("alice", "A"), 0);
+  names.release("A", 100);
+  assertEquals(codeOf(names.bind(claim("alice", "B"), 99 + NAME_TTL_MS)), "nameTaken");
+  assertEquals(codeOf(names.bind(claim("alice", "B"), 100 + NAME_TTL_MS)), "bound");
+  const short = new NameBook({ ttlMs: 10 });
+  short.bind(claim("alice", "A"), 0);
+  short.release("A", 0);
+  short.expire(10);
+  assertEquals(short.entries(), []);
+});
+
+Deno.test("NameBook.bind() keeps old names of an identity, four at most", () => {
+  const names = new NameBook();
+  const used = ["one", "two", "three", "four", "five"];
+  used.forEach((handle, index) => names.bind(claim(handle, "A", { createdMs: index }), index));
+  assertEquals(names.entries().map((entry) => entry.handle).sort(), used.slice(-NAMES_PER_IDENTITY_MAX).sort());
+  assertEquals(codeOf(names.bind(claim("two", "B"), 9)), "nameTaken");
+  assertEquals(codeOf(names.bind(claim("one", "B"), 9)), "bound");
+});
+
+Deno.test("NameBook.bind() frees the name used longest ago, not the one bound first", () => {
+  const names = new NameBook();
+  for (const handle of ["one", "two", "three", "four", "one", "five"]) names.bind(claim(handle, "A"), 0);
+  assertEquals(names.entries().map((entry) => entry.handle).sort(), ["five", "four", "one", "three"]);
+});
+
+Deno.test("NameBook.bind() refuses a new name when there are too many, and frees the expired first", () => {
+  const names = new NameBook({ namesMax: 2 });
+  names.bind(claim("alice", "A", { life: "ephemeral" }), 0);
+  names.bind(claim("bob", "B"), 0);
+  assertEquals(codeOf(names.bind(claim("carol", "C"), 0)), "relayFull");
+  assertEquals(codeOf(names.bind(claim("bob", "B"), 0)), "bound");
+  names.release("A", 0);
+  assertEquals(codeOf(names.bind(claim("carol", "C"), EPHEMERAL_NAME_TTL_MS)), "bound");
+});
+
+Deno.test("NameBook.expire() counts a name in use as seen now", () => {
+  const names = new NameBook();
+  names.bind(claim("alice", "A"), 0);
+  names.expire(2 * NAME_TTL_MS);
+  assertEquals(names.entries()[0]?.lastSeenMs, 2 * NAME_TTL_MS);
+});
+
+Deno.test("NameBook.restore() puts back what entries() gave, ephemeral names left out", () => {
+  const names = new NameBook();
+  names.bind(claim("alice", "A", { createdMs: 7 }), 0);
+  names.bind(claim("bob", "B", { life: "ephemeral" }), 0);
+  names.release("A", 50);
+  const again = new NameBook();
+  again.restore(JSON.parse(JSON.stringify(names.entries())));
+  assertEquals(again.entries(), names.entries());
+  assertEquals(codeOf(again.bind(claim("alice", "C"), 60)), "nameTaken");
+  assertEquals(codeOf(again.bind(claim("alice", "A", { createdMs: 6 }), 60)), "refusedCertificate");
+  assertEquals(codeOf(again.bind(claim("bob", "C"), 60)), "bound");
+});
+
+Deno.test("NameBook.restore() leaves out what clashes or is too much", () => {
+  const entry = { folded: "x", handle: "x", fingerprint: "A", life: "lasting", createdMs: 1, lastSeenMs: 1 } as const;
+  const names = new NameBook({ namesMax: 5 });
+  names.restore([entry, { ...entry, fingerprint: "B" }]);
+  names.restore([1, 2, 3, 4, 5].map((number) => ({ ...entry, folded: `y${number}` })));
+  names.restore([1, 2, 3].map((number) => ({ ...entry, folded: `z${number}`, fingerprint: `Z${number}` })));
+  assertEquals(names.entries().map((kept) => kept.folded), ["x", "y1", "y2", "y3", "z1"]);
+});
