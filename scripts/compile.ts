@@ -4,20 +4,20 @@
  * @module
  */
 
+import { permissionsOf } from "./_permissions.ts";
+
 const PROGRAMS = [
   { task: "client", entry: "client.ts", output: "dist/sotto" },
   { task: "server", entry: "server.ts", output: "dist/sotto-server" },
 ] as const;
 
 const target = targetOf(Deno.args);
-const tasks: Record<string, string> = JSON.parse(await Deno.readTextFile("deno.json")).tasks;
 for (const { task, entry, output } of PROGRAMS) {
-  const permissions = (tasks[task] ?? "").split(" ").filter((word) => word.startsWith("--"));
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       "compile",
       "--no-check", // `deno task ok` checks; a release builds the same tree for five targets
-      ...permissions,
+      ...await permissionsOf(task),
       ...(target === undefined ? [] : ["--target", target]),
       "--output",
       target?.includes("windows") ? `${output}.exe` : output,
