@@ -25,10 +25,11 @@ const PORT_MAX = 65_535;
  * @throws {UserError} `badFlag`, when it is no address
  */
 export function parseAddress(text: string): Address {
+  if (text.includes("/")) throw badHost(text);
   const bracketed = /^\[(.*)\](?::(.*))?$/s.exec(text);
   if (bracketed) return withPort(checkIpv6(bracketed[1] as string), bracketed[2]);
   // Two colons or more, no brackets: an IPv6 address, which cannot carry a port without them.
-  if (text.split(":").length > 2 && !text.includes("/")) return { host: checkIpv6(text) };
+  if (text.split(":").length > 2) return { host: checkIpv6(text) };
   const [, host, port] = /^(.*?)(?::([^:]*))?$/s.exec(text) as unknown as [string, string, string | undefined];
   return withPort(checkHostName(host), port);
 }

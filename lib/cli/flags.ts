@@ -2,13 +2,12 @@
  * The command lines of both programs, a contract for scripts: arguments in, checked flags out, or a `UserError` with
  * exit code 2 that says what to type instead. Reads no environment and does no I/O.
  *
- * The arguments are cut by `node:util` (built in), which gives tokens. The standard library's `parseArgs` gives values
- * alone, and they no longer tell `--json=no` from `--json`, `--json true` from a surplus argument, a repeated flag from a
- * single one, or a flag without its value from an empty one.
+ * The standard library's `parseArgs` cuts the arguments; what it would let pass (a switch with a value, a flag given
+ * twice or without its value) is refused around it.
  * @module
  */
 
-import { parseArgs } from "node:util";
+import { parseArgs } from "@std/cli/parse-args";
 import { closestString } from "@std/text/closest-string";
 import { UserError } from "../bytes/errors.ts";
 import { formatAddress, parseAddress, parseHost, parsePort } from "./address.ts";
@@ -162,52 +161,50 @@ interface GivenArgs {
 }
 
 function readArgs(args: readonly string[], table: FlagTable): GivenArgs {
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: Object.fromEntries(
-      Object.entries(table).map(([flag, takes]) => [flag, {
-        type: takes === "text" ? "string" : "boolean",
-        ...(flag === "help" ? { short: "h" } : {}),
-      }]),
-    ),
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
+  refuseSwitchValues(args, table);
+  const flags = Object.keys(table);
+  const parsed = parseArgs(args, {
+    string: ["_", ...flags.filter((flag) => table[flag] === "text")],
+    boolean: flags.filter((flag) => table[flag] === "switch"),
+    collect: flags,
+    alias: { help: "h" },
+    unknown: (arg, key) => {
+      if (key !== undefined) throw unknownFlag(arg.replace(/=.*$/s, ""), flags);
+    },
   });
   const values = new Map<string, string>();
-  const positionals: string[] = [];
-  for (const token of tokens) {
-    if (token.kind === "positional") positionals.push(token.value);
-    if (token.kind === "option") values.set(token.name, checkedValue(token, table, values));
+  for (const flag of flags) {
+    const found = parsed[flag] as readonly (string | boolean)[];
+    if (found.length > 1) throw new UserError("badFlag", `Cannot take --${flag} twice`, "Give it once.");
+    if (found.length === 1) values.set(flag, checkedValue(flag, found[0] as string | boolean));
   }
-  return { positionals, has: (flag) => values.has(flag), text: (flag) => values.get(flag) };
+  return { positionals: parsed._, has: (flag) => values.has(flag), text: (flag) => values.get(flag) };
 }
 
-/** What `node:util` tells of one flag. */
-interface OptionToken {
-  readonly name: string;
-  readonly rawName: string;
-  readonly value?: string | undefined;
-  readonly inlineValue?: boolean | undefined;
+/** `parseArgs` would take `--json=no` for `--json` and swallow the word in `--json true`. */
+function refuseSwitchValues(args: readonly string[], table: FlagTable): void {
+  const end = args.indexOf("--");
+  const flags = end === -1 ? args : args.slice(0, end);
+  for (const [i, arg] of flags.entries()) {
+    const [, name, inline] = /^--([^=]+)(=)?/.exec(arg) ?? [];
+    if (name === undefined || !Object.hasOwn(table, name) || table[name] !== "switch") continue;
+    if (inline !== undefined) {
+      throw new UserError("badFlag", `Cannot take a value for --${name}`, `Write --${name} alone.`);
+    }
+    const next = flags[i + 1];
+    if (next === "true" || next === "false") refuseSurplus([next]);
+  }
 }
 
-function checkedValue(token: OptionToken, table: FlagTable, earlier: ReadonlyMap<string, string>): string {
-  const takes = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
-  if (takes === undefined) throw unknownFlag(token.rawName, Object.keys(table));
-  if (earlier.has(token.name)) throw new UserError("badFlag", `Cannot take ${token.rawName} twice`, "Give it once.");
-  if (takes === "switch") {
-    if (token.inlineValue !== true) return "";
-    throw new UserError("badFlag", `Cannot take a value for ${token.rawName}`, `Write ${token.rawName} alone.`);
-  }
-  // Without "=", what begins with a dash is the next flag; its owner forgot this one's value.
-  const isNextFlag = token.inlineValue !== true && token.value?.startsWith("-");
-  if (token.value === undefined || token.value === "" || isNextFlag) {
-    const hint = isNextFlag
-      ? `Write ${token.rawName}=VALUE for a value that begins with a dash.`
-      : `Write ${token.rawName} VALUE.`;
-    throw new UserError("badFlag", `Cannot take ${token.rawName} without a value`, hint);
-  }
-  return token.value;
+function checkedValue(flag: string, value: string | boolean): string {
+  if (typeof value === "boolean") return "";
+  // What begins with a dash is the next flag; its owner forgot this one's value.
+  if (value !== "") return value;
+  throw new UserError(
+    "badFlag",
+    `Cannot take --${flag} without a value`,
+    `Write --${flag} VALUE, or --${flag}=VALUE for one that begins with a dash.`,
+  );
 }
 
 function unknownFlag(rawName: string, known: readonly string[]): UserError {

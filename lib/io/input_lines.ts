@@ -16,7 +16,7 @@ export type InputLine =
 export interface ReadLinesOptions {
   /** UTF-8 bytes that a line may have, its end not counted. */
   readonly maxBytes: number;
-  /** Ends the reading, also while it waits for input; the lines end then, without an error. */
+  /** Ends the reading, also while it waits for input; the lines end then without an error, half a line is dropped. */
   readonly signal?: AbortSignal;
 }
 

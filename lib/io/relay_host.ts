@@ -11,14 +11,15 @@ import type { DhKeyPair } from "../crypto/dh.ts";
 import { verifyCertificate } from "../e2ee/certificate.ts";
 import { Link, type LinkEnd, type Remote } from "../link/link.ts";
 import type { Caller, RelayEffect, RelayInput } from "../relay/effects.ts";
+import { LINKS_MAX } from "../relay/links.ts";
 import type { Relay } from "../relay/relay.ts";
 import { decodeClientMessage } from "../wire/messages.ts";
 import type { RawPacket } from "../wire/packet.ts";
 import { nowMs } from "./clock.ts";
 import { TcpLink } from "./tcp.ts";
 
-/** How many links are open at once; each costs a few buffers and a socket. */
-export const LINKS_MAX = 4_096;
+/** How many sockets are open at once: those that the core takes, and as many again that are still in the handshake. */
+export const SOCKETS_MAX: number = 2 * LINKS_MAX;
 /** How many callers of one address may be in the handshake: enough for an office behind one address that restarts. */
 export const HALF_OPEN_PER_ADDRESS_MAX = 32;
 /** How long links may take to say their last words at the end. */
@@ -103,7 +104,7 @@ export class RelayHost {
   #admit(conn: Deno.TcpConn): void {
     const address = conn.remoteAddr.hostname;
     const halfOpen = this.#halfOpen.get(address) ?? 0;
-    if (this.#links.size >= LINKS_MAX || halfOpen >= HALF_OPEN_PER_ADDRESS_MAX) {
+    if (this.#links.size >= SOCKETS_MAX || halfOpen >= HALF_OPEN_PER_ADDRESS_MAX) {
       this.#options.log("info", "linkRefused", {
         reason: halfOpen >= HALF_OPEN_PER_ADDRESS_MAX ? "halfOpen" : "links",
       });

@@ -31,7 +31,7 @@ export type RelayInput =
   | { readonly kind: "opened"; readonly link: number; readonly caller: Caller; readonly nowMs: number }
   /** A packet arrived. */
   | { readonly kind: "message"; readonly link: number; readonly packet: Packet<ClientMessage>; readonly nowMs: number }
-  /** The link's outbox became empty; needed only while `Relay.isWaitingForDrain(link)`. */
+  /** The link's outbox became empty; told for every link, for by this the relay knows who reads too slowly. */
   | { readonly kind: "drained"; readonly link: number; readonly nowMs: number }
   /** The link is gone; harmless for a link that the relay closed itself. */
   | { readonly kind: "ended"; readonly link: number; readonly reason: "quit" | "lost"; readonly nowMs: number }

@@ -10,7 +10,7 @@ import type { Caller } from "./effects.ts";
 import type { Subscription } from "./streams.ts";
 
 /** Links at once: far above a local network, and what the certificates of all of them may take is 10 MiB. */
-export const LINKS_MAX = 10_000;
+export const LINKS_MAX = 4_096;
 /** The longest certificate: three keys, a handle, a signature and two times are under 400 bytes. */
 export const CERTIFICATE_MAX_BYTES = 1024;
 /** Requests whose answer is long (`enter`, `subscribe`, `who`) that a link may make at once: 64 rooms at the start. */
@@ -37,6 +37,8 @@ export interface RelayLink {
   readonly waiting: WaitingPages[];
   /** Whether pages were sent and its outbox has not been empty since. */
   isWaitingForDrain: boolean;
+  /** Bytes of events that were sent as they were placed, since its outbox was last empty. */
+  undrainedBytes: number;
   /** What it may still ask for. */
   readonly pagedRequests: Budget;
 }
@@ -65,6 +67,7 @@ export class Links {
       subscriptions: new Map(),
       waiting: [],
       isWaitingForDrain: false,
+      undrainedBytes: 0,
       pagedRequests: new Budget({ burst: PAGED_REQUESTS_BURST, perSecond: PAGED_REQUESTS_PER_SECOND }),
     };
     this.#byLink.set(link, record);

@@ -14,8 +14,8 @@ export const NAME_TTL_MS = 30 * 24 * 3600 * 1000;
 export const EPHEMERAL_NAME_TTL_MS = 60 * 1000;
 /** Names of one identity: it may be renamed now and then, but not collect names. */
 export const NAMES_PER_IDENTITY_MAX = 4;
-/** All names: 100,000 entries of some 300 bytes are about 30 MB, and the file that holds them stays readable. */
-export const NAMES_MAX = 100_000;
+/** All names: more than a local network has people, and at 480 bytes each they fit the 4 MiB of the host's file. */
+export const NAMES_MAX = 8_000;
 
 /** A bound name, as it is saved. */
 export interface NameEntry {

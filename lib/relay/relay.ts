@@ -75,7 +75,7 @@ export class Relay {
   }
 
   /**
-   * Tells whether a link waits for `drained`: the driver need not report it for others.
+   * Tells whether a link waits for `drained`; for tests, a driver reports it for every link.
    * @param link the link's number
    * @returns whether more is to be sent to it once its outbox is empty
    */
@@ -202,7 +202,9 @@ export class Relay {
 
   #drained(link: number, effects: EffectList): void {
     const record = this.#links.get(link);
-    if (record === undefined || !record.isWaitingForDrain) return;
+    if (record === undefined) return;
+    record.undrainedBytes = 0;
+    if (!record.isWaitingForDrain) return;
     record.isWaitingForDrain = false;
     this.#sendWaiting(record, effects);
   }

@@ -2,7 +2,8 @@
  * Streams as links see them: publishing, hearing what is new, and catching up after a cursor (DESIGN 2).
  *
  * A subscription is first *behind*: its events come in pages, one lot each time the link's outbox is empty, while new
- * events only join the log. When it has reached the head it is *live*, and new events are sent as they are placed.
+ * events only join the log. When it has reached the head it is *live*, and new events are sent as they are placed. A live
+ * link that does not read fast enough is behind again, and loses nothing.
  *
  * The law of this file: on one link, what concerns one stream comes in the order of the log. So `accepted` for an event
  * that this link publishes while it is behind waits for its place, and stands there instead of the event. A link's own
@@ -20,10 +21,15 @@ import type { RelayLink } from "./links.ts";
 
 /** The longest body of an event: what comes in must go out again under a header that says more. */
 export const EVENT_BODY_MAX_BYTES: number = PACKET_MAX_BYTES - 1024;
-/** Events sent in one lot while a link catches up. */
+/** Events of one stream in a lot before another stream has its turn. */
 export const CATCH_UP_MAX_EVENTS = 256;
 /** Bytes sent in one lot: some records' worth, so that many who catch up together cost little memory. */
 export const CATCH_UP_MAX_BYTES = 256 * 1024;
+/**
+ * What may be on its way to a live link before it counts as behind: a reader slower than its room then reads from the
+ * log at its own speed, instead of filling memory here until it must be dropped. A quarter of the driver's outbox.
+ */
+export const LIVE_BACKLOG_MAX_BYTES = 1024 * 1024;
 /** Events that a link may publish to one stream while it is behind there: their `accepted` have to wait. */
 export const WAITING_ACCEPTS_MAX = 1024;
 
@@ -99,9 +105,7 @@ export class Streams {
     const subscription = this.#start(link, stream, options.after, effects);
     link.subscriptions.set(stream, subscription);
     if (subscription.sentSeq >= this.#log.head(stream)) this.#becomeLive(link, stream, subscription, effects);
-    else if (!link.waiting.some((pages) => pages.kind === "catchUp" && pages.stream === stream)) {
-      link.waiting.push({ kind: "catchUp", stream });
-    }
+    else queueCatchUp(link, stream);
     return undefined;
   }
 
@@ -223,14 +227,30 @@ export class Streams {
   }
 
   #fanOut(publisher: RelayLink, event: StoredEvent, effects: EffectList): void {
-    const live = this.#live.get(event.stream);
     const links: number[] = [];
-    for (const link of live ?? []) if (link !== publisher) links.push(link.link);
+    const costBytes = event.body.length + EVENT_OVERHEAD_BYTES;
+    for (const link of this.#live.get(event.stream) ?? []) {
+      if (link === publisher) continue;
+      link.undrainedBytes += costBytes;
+      if (link.undrainedBytes > LIVE_BACKLOG_MAX_BYTES) this.#fallBehind(link, event);
+      else links.push(link.link);
+    }
     effects.send(links, toEventMessage(event), event.body);
     // Only its owner hears an inbox: nobody live means that the owner is behind, and the event waits.
-    if (live === undefined && inboxOwner(event.stream) !== undefined) {
+    if (!this.#live.has(event.stream) && inboxOwner(event.stream) !== undefined) {
       this.#quotas.add(event.stream, { seq: event.seq, publisher: event.publisher, bytes: event.body.length });
     }
+  }
+
+  /** Sends a slow link no more as it is placed: from this event on it reads from the log. */
+  #fallBehind(link: RelayLink, event: StoredEvent): void {
+    const subscription = link.subscriptions.get(event.stream);
+    if (subscription === undefined) return;
+    this.#stopLive(link, event.stream);
+    subscription.isLive = false;
+    subscription.sentSeq = event.seq - 1;
+    queueCatchUp(link, event.stream);
+    link.isWaitingForDrain = true;
   }
 
   #accept(
@@ -259,6 +279,11 @@ const REFUSED_BECAUSE: Readonly<Record<RefusedCode, string>> = {
 function refuse(link: RelayLink, id: EventId, code: RefusedCode, effects: EffectList): undefined {
   effects.send([link.link], { t: "refused", id, code, message: REFUSED_BECAUSE[code] });
   return undefined;
+}
+
+function queueCatchUp(link: RelayLink, stream: StreamName): void {
+  const isQueued = link.waiting.some((pages) => pages.kind === "catchUp" && pages.stream === stream);
+  if (!isQueued) link.waiting.push({ kind: "catchUp", stream });
 }
 
 function mayHear(link: RelayLink, stream: StreamName): boolean {

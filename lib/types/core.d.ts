@@ -5,26 +5,33 @@
 
 /** Text to UTF-8 bytes. */
 declare class TextEncoder {
+  /** Encodes. */
   encode(text?: string): Uint8Array<ArrayBuffer>;
 }
 
 /** UTF-8 bytes to text. */
 declare class TextDecoder {
+  /** Chooses how strict to be. */
   constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
+  /** Decodes. */
   decode(bytes?: Uint8Array): string;
 }
 
 /** A key that only `crypto.subtle` can use. */
 interface CryptoKey {
+  /** Which half of a pair, or a secret. */
   readonly type: string;
 }
 
 /** What of a JSON Web Key is read. */
 interface JsonWebKey {
+  /** The public key. */
   x?: string;
+  /** The private key. */
   d?: string;
 }
 
+/** Randomness, and the primitives of WebCrypto. */
 declare const crypto: {
   getRandomValues<T extends Uint8Array<ArrayBuffer>>(array: T): T;
   readonly subtle: {
@@ -52,6 +59,8 @@ declare const crypto: {
 
 /** Named by the ambient types of `@std/streams`; no core uses it. */
 declare class TransformStream<I, O> {
+  /** Where results come out. */
   readonly readable: I;
+  /** Where input goes in. */
   readonly writable: O;
 }

@@ -84,7 +84,7 @@ export class FrameDecoder {
       throw new DecodeError(`Cannot decode frame: a body of ${lengthBytes} bytes is above ${this.#maxBytes}`);
     }
     if (this.#bufferedBytes < FRAME_HEAD_BYTES + lengthBytes) return undefined;
-    return this.#take(FRAME_HEAD_BYTES + lengthBytes).slice(FRAME_HEAD_BYTES);
+    return this.#take(FRAME_HEAD_BYTES + lengthBytes).subarray(FRAME_HEAD_BYTES);
   }
 
   #peek(lengthBytes: number): Bytes {

@@ -16,8 +16,8 @@
  * - kana that look like Han (`ロ` and `口`), and Arabic digits, yeh and kaf that differ by keyboard alone.
  *
  * Not joined: `rn` and `m`, `vv` and `w`, `5` and `s`, which a terminal's fixed-width font keeps apart, and which would
- * forbid honest names (`arno`, `amo`); accents (`jose`, `josé`), which people read; a small Greek `ν`, which joins `n`
- * after its capital although it looks like `v` as well. The fold guards against mistakes; whoever must be sure
+ * forbid honest names (`corner`, `comer`); accents (`cafe`, `café`), which people read; a small Greek `ν`, which joins
+ * `n` after its capital although it looks like `v` as well. The fold guards against mistakes; whoever must be sure
  * compares fingerprints.
  * @module
  */

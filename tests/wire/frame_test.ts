@@ -85,24 +85,27 @@ Deno.test("FrameDecoder.next() throws nothing but DecodeError on random bytes, a
     concat(u32be(length), body)
   );
   const whole = fc.uint8Array({ minLength: 1, maxLength: 16 }).map(encodeFrame);
-  fc.assert(fc.property(fc.array(fc.oneof(whole, likely, fc.uint8Array({ maxLength: 6 }))), (chunks) => {
-    const decoder = new FrameDecoder(16);
-    const fed: Uint8Array[] = [];
-    let taken = 0;
-    try {
-      for (const chunk of chunks) {
-        decoder.push(chunk);
-        fed.push(chunk);
-        for (let body = decoder.next(); body !== undefined; body = decoder.next()) {
-          const frame = encodeFrame(body);
-          assertEquals([...frame], [...concat(...fed).subarray(taken, taken + frame.length)]);
-          taken += frame.length;
+  fc.assert(
+    fc.property(fc.array(fc.oneof(whole, likely, fc.uint8Array({ maxLength: 6 }))), (chunks) => {
+      const decoder = new FrameDecoder(16);
+      const fed: Uint8Array[] = [];
+      let taken = 0;
+      try {
+        for (const chunk of chunks) {
+          decoder.push(chunk);
+          fed.push(chunk);
+          for (let body = decoder.next(); body !== undefined; body = decoder.next()) {
+            const frame = encodeFrame(body);
+            assertEquals([...frame], [...concat(...fed).subarray(taken, taken + frame.length)]);
+            taken += frame.length;
+          }
         }
+      } catch (error) {
+        assertInstanceOf(error, DecodeError);
       }
-    } catch (error) {
-      assertInstanceOf(error, DecodeError);
-    }
-  }), { numRuns: 1000 });
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 Deno.test("encodeFrame() throws when the body is empty or too long", () => {

@@ -21,21 +21,21 @@ Deno.test("checkHandle() takes honest names of everyday scripts as they are", ()
     "a.b",
     "_x_",
     "7",
-    "José",
-    "Łukasz",
-    "Анна",
-    "Ελένη",
+    "café",
+    "Łódź",
+    "Ёлка",
+    "ήλιος",
     "ボブ",
     "漢字かな",
     "スター",
   ];
-  const more = ["김민수", "韓國한글", "ㄅ漢", "नमस्ते", "สวัสดี", "علي", "שלום", "თამარ", "Արամ", "ሰላም", "தமிழ்"];
+  const more = ["한국어", "韓國한글", "ㄅ漢", "नमस्ते", "สวัสดี", "عربي", "שלום", "ქართული", "հայերեն", "ሰላም", "தமிழ்"];
   for (const name of [...honest, ...more]) assertEquals(checkHandle(name).handle, name);
 });
 
 Deno.test("checkHandle() gives the NFC form", () => {
-  assertEquals(checkHandle("Jose\u0301").handle, "Jos\u00e9");
-  assertEquals(folded("Jose\u0301"), folded("jos\u00e9"));
+  assertEquals(checkHandle("Cafe\u0301").handle, "Caf\u00e9");
+  assertEquals(folded("Cafe\u0301"), folded("caf\u00e9"));
 });
 
 Deno.test("checkHandle() counts code points, 1 to 32", () => {
@@ -93,13 +93,16 @@ Deno.test("checkHandle() folds case, compatibility forms and look-alikes to one"
     ["fin", "\ufb01n", "FIN"],
     ["istanbul", "İstanbul", "ISTANBUL"],
     ["ロ", "口"],
-    ["علي", "علی"],
+    ["عربي", "عربی"],
   ];
   for (const names of same) assertEquals(new Set(names.map(folded)).size, 1, names.join(" "));
 });
 
 Deno.test("checkHandle() keeps apart what people read apart", () => {
-  const pairs = [["arno", "amo"], ["jose", "josé"], ["sam", "5am"], ["bob", "bob_"], ["Анна", "Инна"], ["ann", "anna"]];
+  const pairs = [["corner", "comer"], ["cafe", "café"], ["sun", "5un"], ["bob", "bob_"], ["кот", "код"], [
+    "tea",
+    "team",
+  ]];
   for (const [a, b] of pairs as [string, string][]) assertNotEquals(folded(a), folded(b));
 });
 
