@@ -161,7 +161,7 @@ interface GivenArgs {
 }
 
 function readArgs(args: readonly string[], table: FlagTable): GivenArgs {
-  refuseSwitchValues(args, table);
+  refuseAmbiguous(args, table);
   const flags = Object.keys(table);
   const parsed = parseArgs(args, {
     string: ["_", ...flags.filter((flag) => table[flag] === "text")],
@@ -181,26 +181,35 @@ function readArgs(args: readonly string[], table: FlagTable): GivenArgs {
   return { positionals: parsed._, has: (flag) => values.has(flag), text: (flag) => values.get(flag) };
 }
 
-/** `parseArgs` would take `--json=no` for `--json` and swallow the word in `--json true`. */
-function refuseSwitchValues(args: readonly string[], table: FlagTable): void {
+/**
+ * Refuses what `parseArgs` would let pass: it takes `--json=no` for `--json`, swallows the word in `--json true`, and
+ * knows a flag named `_`.
+ */
+function refuseAmbiguous(args: readonly string[], table: FlagTable): void {
   const end = args.indexOf("--");
   const flags = end === -1 ? args : args.slice(0, end);
   for (const [i, arg] of flags.entries()) {
     const [, name, inline] = /^--([^=]+)(=)?/.exec(arg) ?? [];
-    if (name === undefined || !Object.hasOwn(table, name) || table[name] !== "switch") continue;
+    if (name === undefined) continue;
+    if (!Object.hasOwn(table, name)) throw unknownFlag(`--${name}`, Object.keys(table));
+    const next = flags[i + 1];
+    if (table[name] === "text" && inline === undefined && next?.startsWith("-") !== false) throw missingValue(name);
+    if (table[name] === "text") continue;
     if (inline !== undefined) {
       throw new UserError("badFlag", `Cannot take a value for --${name}`, `Write --${name} alone.`);
     }
-    const next = flags[i + 1];
     if (next === "true" || next === "false") refuseSurplus([next]);
   }
 }
 
 function checkedValue(flag: string, value: string | boolean): string {
   if (typeof value === "boolean") return "";
-  // What begins with a dash is the next flag; its owner forgot this one's value.
-  if (value !== "") return value;
-  throw new UserError(
+  if (value === "") throw missingValue(flag);
+  return value;
+}
+
+function missingValue(flag: string): UserError {
+  return new UserError(
     "badFlag",
     `Cannot take --${flag} without a value`,
     `Write --${flag} VALUE, or --${flag}=VALUE for one that begins with a dash.`,
