@@ -29,7 +29,7 @@ if (import.meta.main) await runProgram(main, Deno.args.includes("--json"));
 async function main(streams: Streams): Promise<ExitCode> {
   const parsed = parseServerFlags(Deno.args);
   if (parsed.kind !== "run") {
-    streams.out.write(parsed.text);
+    streams.out.write(`${parsed.text.trimEnd()}\n`);
     return 0;
   }
   return await serve(parsed.flags, streams);
@@ -54,10 +54,11 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
     const { hostname: host, port } = listener.addr;
     const relay = new Relay({ log: new MemoryEventLog({ generation: encodeHex(secureRandom(16)) }), names });
     const runtime = new RelayHost({ relay, staticKeyPair, name, listener, log, namesChanged: () => store.changed() });
+    const listening = { name, host, port, fingerprint, lan: lanAddresses(), isFromCheckout: !Deno.build.standalone };
     if (flags.json) out.write(toJsonLine({ type: "listening", host, port, fingerprint }) + "\n");
-    else out.write(startLines({ name, host, port, fingerprint, lan: lanAddresses() }).join("\n") + "\n");
+    else for (const line of startLines(listening)) out.write(line + "\n");
 
-    await ended(out);
+    await ended();
     await runtime.close();
     await store.close();
     if (!flags.json) out.write("The relay has stopped.\n");
@@ -67,8 +68,8 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
   }
 }
 
-/** Waits for a signal that ends the relay. A reader of its output that goes away does not. */
-function ended(_out: Streams["out"]): Promise<void> {
+/** Waits for a signal that ends the relay; a reader of its output that goes away does not. */
+function ended(): Promise<void> {
   return new Promise((resolve) => {
     onSignals(["SIGINT", "SIGTERM", "SIGBREAK"], () => resolve());
     onSignals(["SIGHUP"], () => {}); // kept for reading files again; it must not end the relay meanwhile

@@ -9,6 +9,9 @@ import { isoTime } from "./iso.ts";
 import { type SafeText, safeText } from "./safe_text.ts";
 import { DEFAULT_PORT } from "./flags.ts";
 
+/** How the client starts where there is no executable. */
+const CHECKOUT_CLIENT = "npx --yes deno@2.9.6 task client";
+
 /** Where a relay listens and who it is. */
 export interface Listening {
   /** What it calls itself. */
@@ -21,6 +24,8 @@ export interface Listening {
   readonly fingerprint: string;
   /** The machine's addresses on the local network. */
   readonly lan: readonly string[];
+  /** Whether this relay runs from a checkout: its neighbours may then have no executable either. */
+  readonly isFromCheckout: boolean;
 }
 
 /**
@@ -42,6 +47,8 @@ export function startLines(listening: Listening): SafeText[] {
     `  fingerprint  ${spellFingerprint(fingerprint)}`,
     "Others on this network type:",
     `  sotto ${target} --relay-key ${fingerprint}`,
+    ...(listening.isFromCheckout ? ["or, in a checkout of Sotto on a machine with Node:"] : []),
+    ...(listening.isFromCheckout ? [`  ${CHECKOUT_CLIENT} ${target} --relay-key ${fingerprint}`] : []),
     "Ctrl-C ends it.",
   ].map((line) => safeText(line));
 }

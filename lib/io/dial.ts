@@ -165,9 +165,8 @@ function notARelay(address: RelayAddress, cause?: Error): UserError {
 function errorOfBye(code: string, message: string): UserError {
   switch (code) {
     case "nameTaken":
-      return new UserError("nameTaken", `The name was refused: ${message}`, "Start again with another --name.");
     case "nameInvalid":
-      return new UserError("nameInvalid", `The name was refused: ${message}`, "Start again with another --name.");
+      return new UserError(code, message, "Choose another with --name.");
     case "refusedCertificate":
       return new UserError(
         "refusedCertificate",

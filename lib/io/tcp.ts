@@ -4,11 +4,12 @@
  * @module
  */
 
+import { DecodeError, ProtocolError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { Mutex } from "../crypto/mutex.ts";
 import type { Link, LinkEffect, LinkEnd, LinkInput } from "../link/link.ts";
 import type { RawPacket } from "../wire/packet.ts";
-import { nowMs } from "./clock.ts";
+import { steadyMs } from "./clock.ts";
 
 /** One read from the socket: a whole frame fits, and a flood is taken in bites. */
 const READ_BUFFER_BYTES = 65_536;
@@ -24,9 +25,10 @@ export interface LinkHooks<Peer> {
   /**
    * A packet arrived; the next bytes are read when this has returned.
    * @throws {DecodeError} to end the link: the packet is none that the owner understands
+   * @throws {ProtocolError} to end the link: the packet is not allowed now
    */
   readonly packet: (packet: RawPacket) => void | Promise<void>;
-  /** All that waited was handed to the socket. */
+  /** All that waited was handed to the socket; called only while the link is open. */
   readonly drained?: () => void;
   /** It is over; called once. */
   readonly ended: (end: LinkEnd) => void;
@@ -40,10 +42,10 @@ export class TcpLink<Peer> {
   readonly #link: Link<Peer>;
   readonly #hooks: LinkHooks<Peer>;
   readonly #turns = new Mutex();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #tickTimer: ReturnType<typeof setTimeout> | undefined;
+  #lingerTimer: ReturnType<typeof setTimeout> | undefined;
   #wakeWriter: () => void = () => {};
   #hasEnded = false;
-  #isHungUp = false;
 
   /**
    * Takes over a connection and begins the handshake.
@@ -67,6 +69,7 @@ export class TcpLink<Peer> {
    * Adds a packet to what waits.
    * @param packet an encoded packet
    * @returns `false`, and the packet is not taken, when the link is not open or its outbox is full
+   * @throws {RangeError} when the packet is longer than any may be
    */
   send(packet: Bytes): boolean {
     const isTaken = this.#link.enqueue(packet);
@@ -87,24 +90,23 @@ export class TcpLink<Peer> {
   }
 
   async #run(): Promise<void> {
-    const writing = this.#write();
-    await this.#turn({ kind: "start", nowMs: nowMs() });
-    await this.#read();
-    clearTimeout(this.#timer);
-    this.#wakeWriter();
-    await writing;
-    this.#hangUp();
+    try {
+      await Promise.all([this.#read(), this.#write()]);
+    } finally {
+      this.#end({ kind: "closed" }); // counts only if a bug of ours surfaces here: even then nothing stays behind
+      this.#hangUp();
+    }
   }
 
   async #read(): Promise<void> {
+    await this.#turn({ kind: "start", nowMs: steadyMs() });
     const buffer = new Uint8Array(READ_BUFFER_BYTES);
-    while (!this.#isHungUp) {
+    while (true) {
       const lengthBytes = await this.#conn.read(buffer).catch(() => null); // a reset is an end like any other
       if (lengthBytes === null) break;
-      await this.#turn({ kind: "received", bytes: buffer.slice(0, lengthBytes), nowMs: nowMs() });
+      await this.#turn({ kind: "received", bytes: buffer.slice(0, lengthBytes), nowMs: steadyMs() });
     }
-    this.#isHungUp = true;
-    await this.#turn({ kind: "ended", nowMs: nowMs() });
+    await this.#turn({ kind: "ended", nowMs: steadyMs() });
   }
 
   /** Gives the link one input and does what it says; turns never overlap. */
@@ -125,20 +127,26 @@ export class TcpLink<Peer> {
       case "writable":
         return this.#wakeWriter();
       case "wakeAt":
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => this.#turn({ kind: "tick", nowMs: nowMs() }), effect.atMs - nowMs());
-        return;
+        return this.#wakeAt(effect.atMs);
       case "ended":
         this.#end(effect.end);
         this.#wakeWriter();
     }
   }
 
+  #wakeAt(atMs: number): void {
+    clearTimeout(this.#tickTimer);
+    this.#tickTimer = setTimeout(
+      () => void this.#turn({ kind: "tick", nowMs: steadyMs() }),
+      Math.max(0, atMs - steadyMs()),
+    );
+  }
+
   async #deliver(packet: RawPacket): Promise<void> {
     try {
       await this.#hooks.packet(packet);
     } catch (error) {
-      if (!(error instanceof Error && error.name === "DecodeError")) throw error;
+      if (!(error instanceof DecodeError || error instanceof ProtocolError)) throw error;
       this.#link.close("protocol", error.message);
       this.#end({ kind: "refused", stage: "open", error });
       this.#wakeWriter();
@@ -156,11 +164,12 @@ export class TcpLink<Peer> {
       const bytes = await pending.shift();
       if (bytes !== undefined) {
         if (!await this.#writeAll(bytes)) return;
-      } else if (this.#hasEnded || this.#isHungUp) {
+      } else if (this.#hasEnded) {
         return await this.#finishWriting();
       } else {
-        this.#hooks.drained?.();
-        if (this.#link.isDrained && !this.#hasEnded && !this.#isHungUp) {
+        if (this.isOpen) this.#hooks.drained?.();
+        // The hook may have sent or closed something: only then has a wake-up been missed.
+        if (this.#link.isDrained && !this.#hasEnded) {
           await new Promise<void>((resolve) => this.#wakeWriter = resolve);
         }
       }
@@ -172,7 +181,9 @@ export class TcpLink<Peer> {
     while (offset < bytes.length) {
       const written = await this.#conn.write(bytes.subarray(offset)).catch(() => 0);
       if (written === 0) {
-        this.#hangUp(); // the reader then sees the end and tells the link
+        // The line is dead in this direction. What the peer said last may still be there to be read, such as a `bye`
+        // that tells why; after it the reader finds the end.
+        this.#linger();
         return false;
       }
       offset += written;
@@ -180,26 +191,32 @@ export class TcpLink<Peer> {
     return true;
   }
 
-  /** Says that nothing more comes, and gives the peer a moment to hang up: closing at once could destroy the last words. */
+  /** Says that nothing more comes. Closing here could destroy the last words: the peer hangs up, or `#linger` is over. */
   async #finishWriting(): Promise<void> {
-    await (this.#conn as Deno.TcpConn).closeWrite().catch(() => {});
+    await this.#conn.closeWrite().catch(() => {}); // the peer may be gone
   }
 
   #end(end: LinkEnd): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#hangUp(), LINGER_MS);
+    clearTimeout(this.#tickTimer);
+    this.#linger();
     this.#hooks.ended(end);
   }
 
+  /** From now on the connection has only so long; both loops end when it is closed, a write that hangs included. */
+  #linger(): void {
+    this.#lingerTimer ??= setTimeout(() => this.#hangUp(), LINGER_MS);
+  }
+
   #hangUp(): void {
-    clearTimeout(this.#timer);
-    this.#isHungUp = true;
+    clearTimeout(this.#tickTimer);
+    clearTimeout(this.#lingerTimer);
+    this.#wakeWriter();
     try {
       this.#conn.close();
     } catch {
-      // Already closed, by the other of the two loops.
+      // Already closed.
     }
   }
 }

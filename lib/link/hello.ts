@@ -42,8 +42,12 @@ export function linkPrologue(listener: ListenerRole): Bytes {
  * Encodes a hello.
  * @param hello version and card
  * @returns the payload of a handshake message
+ * @throws {RangeError} when the card is longer than `CARD_MAX_BYTES`
  */
 export function encodeHello(hello: Hello): Bytes {
+  if (hello.card.length > CARD_MAX_BYTES) {
+    throw new RangeError(`Cannot encode hello: a card of ${hello.card.length} bytes is above ${CARD_MAX_BYTES}`);
+  }
   return lvCat(u16be(hello.version), hello.card);
 }
 

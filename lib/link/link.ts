@@ -4,7 +4,8 @@
  * pulled out of `nextWrite`.
  *
  * Its laws: nothing is delivered before the other side is authenticated; what leaves and what is delivered keeps its
- * order although `subtle` does not; the first thing that does not verify ends the link.
+ * order although `subtle` does not; the first thing that does not verify ends the link. `ended` is the last effect and
+ * comes once, unless the owner closed the link itself: from then on there are no effects at all.
  *
  *     handle(input) -> effects      one call at a time
  *     enqueue(packet)               at any time; packets that wait together share a record
@@ -31,10 +32,13 @@ import { Outbox } from "./outbox.ts";
 export const HANDSHAKE_TIMEOUT_MS = 5_000;
 /** After so long without a word from the peer we ask for one. */
 export const PING_AFTER_MS = 15_000;
-/** After so long without a word the line counts as broken: three unanswered chances. */
+/** After so long without a word the line counts as broken: our ping had 30 seconds to be answered. */
 export const IDLE_TIMEOUT_MS = 45_000;
 
-/** How many records one key may seal before the link must be made anew (PROTOCOL §2). */
+/**
+ * After how many records under one key the link must be made anew (PROTOCOL §2). Counted at each input, at least once in
+ * `PING_AFTER_MS`; what still leaves until then is far below the bound of `CipherState`, twice this one.
+ */
 export const RECORDS_MAX: number = 2 ** 24;
 
 /** What the other side of a handshake has shown. */
@@ -68,6 +72,8 @@ export interface LinkOptions<Peer> {
   readonly random?: RandomBytes;
   /** The most that may wait to be sent. */
   readonly outboxMaxBytes?: number;
+  /** Stands in for `RECORDS_MAX`, so that a test can reach it. */
+  readonly testOnlyRecordsMax?: number;
 }
 
 /** What happens to a link. */
@@ -86,7 +92,7 @@ export type LinkEnd =
   | { readonly kind: "lost"; readonly stage: "handshake" | "open"; readonly cause: "ended" | "silence" }
   /** The peer, or what claims to be it, did something that ends the link. */
   | { readonly kind: "refused"; readonly stage: "handshake" | "open"; readonly error: Error }
-  /** We closed it, and all that waited was handed over. */
+  /** We closed it: what waits and a `bye` are still written. */
   | { readonly kind: "closed" };
 
 /** What a link makes its owner do. */
@@ -97,7 +103,7 @@ export type LinkEffect<Peer> =
   | { readonly kind: "deliver"; readonly packet: RawPacket }
   /** There is something to write: pull it out of `nextWrite`. */
   | { readonly kind: "writable" }
-  /** It is over; the last effect. Pending writes may still be flushed. */
+  /** It is over; the last effect. What `nextWrite` still gives is to be written, then the stream closed. */
   | { readonly kind: "ended"; readonly end: LinkEnd }
   /** Call `tick` at that time; a later one replaces it. */
   | { readonly kind: "wakeAt"; readonly atMs: number };
@@ -110,13 +116,17 @@ interface Turn<Peer> {
 
 const NO_AD = new Uint8Array(0);
 
+// One array each for all of them: a flood of pings fills the outbox with pointers to one answer.
+const PING = encodeLinkMessage({ t: "ping" });
+const PONG = encodeLinkMessage({ t: "pong" });
+
 /** One end of a link. */
 export class Link<Peer> {
   readonly #options: LinkOptions<Peer>;
   #noise: HandshakeState | undefined;
   readonly #frames = new FrameDecoder(HANDSHAKE_FRAME_MAX_BYTES);
   readonly #outbox: Outbox;
-  #handshakeOut: Bytes[] = [];
+  readonly #handshakeOut: Bytes[] = [];
   #state: LinkState = "handshaking";
   #sending: CipherState | undefined;
   #receiving: CipherState | undefined;
@@ -143,39 +153,49 @@ export class Link<Peer> {
     return this.#outbox.isEmpty && this.#handshakeOut.length === 0;
   }
 
+  /** Whether it is not over: only then does anything that happens matter. */
+  get #isLive(): boolean {
+    return this.#state === "handshaking" || this.#state === "open";
+  }
+
   /**
-   * Takes one input. The owner never lets two calls overlap.
+   * Takes one input. The owner never lets two calls overlap; `enqueue`, `close` and `nextWrite` may come meanwhile.
    * @param input what happened
-   * @returns what to do, in order
+   * @returns what to do, in order; nothing once the link is over
    */
   async handle(input: LinkInput): Promise<LinkEffect<Peer>[]> {
-    if (this.#state === "closed") return [];
+    if (!this.#isLive) return [];
     const effects: LinkEffect<Peer>[] = [];
     try {
       await this.#dispatch(input, effects);
+      this.#renewIfDue(effects);
     } catch (error) {
       if (!isPeersFault(error)) throw error;
-      this.#refuse(error, effects);
+      if (this.#isLive) this.#refuse(error, effects);
     }
-    return effects;
+    // If it is over without saying so, the owner closed it meanwhile and wants to hear nothing more.
+    return this.#isLive || effects.at(-1)?.kind === "ended" ? effects : [];
   }
 
   /**
    * Adds a packet to what waits.
    * @param packet an encoded packet
    * @returns `false`, and the packet is not taken, when the link is not open or its outbox is full
+   * @throws {RangeError} when the packet is longer than any may be
    */
   enqueue(packet: Uint8Array): boolean {
     return this.#state === "open" && this.#outbox.push(packet);
   }
 
   /**
-   * Ends the link: what waits is still written, then `bye`.
+   * Ends the link: what waits is still written, then `bye`; during the handshake nothing is. No effect comes any more,
+   * not even `ended`. A second call changes nothing.
    * @param code a short name for machines
    * @param message a sentence for people
    */
   close(code: string, message: string): void {
     if (this.#state === "open") this.#outbox.pushUnbounded(encodeLinkMessage({ t: "bye", code, message }));
+    if (this.#state === "handshaking") this.#handshakeOut.length = 0;
     this.#move("close");
   }
 
@@ -187,9 +207,6 @@ export class Link<Peer> {
   nextWrite(): Promise<Bytes> | undefined {
     const handshake = this.#handshakeOut.shift();
     if (handshake !== undefined) return Promise.resolve(encodeFrame(handshake));
-    if (this.#sending !== undefined && this.#state === "open" && this.#sending.messageCount >= RECORDS_MAX) {
-      this.close("renew", "the keys of this link are used up, connect again");
-    }
     if (this.#sending === undefined || this.#outbox.isEmpty) {
       if (this.#state === "closing") this.#move("drained");
       return undefined;
@@ -204,7 +221,7 @@ export class Link<Peer> {
       case "received":
         return await this.#receive(input.bytes, input.nowMs, effects);
       case "ended":
-        return this.#end({ kind: "lost", stage: this.#stage, cause: "ended" }, effects);
+        return this.#endLost("ended", effects);
       case "tick":
         return this.#tick(input.nowMs, effects);
       default:
@@ -228,30 +245,31 @@ export class Link<Peer> {
     effects.push({ kind: "wakeAt", atMs: nowMs + HANDSHAKE_TIMEOUT_MS });
   }
 
-  get #stage(): "handshake" | "open" {
-    return this.#state === "handshaking" ? "handshake" : "open";
-  }
-
   async #receive(bytes: Uint8Array, nowMs: number, effects: LinkEffect<Peer>[]): Promise<void> {
     this.#frames.push(bytes);
     for (let body = this.#frames.next(); body !== undefined; body = this.#frames.next()) {
       if (this.#receiving === undefined) await this.#readHandshake(this.#started, body, { nowMs, effects });
       else await this.#readRecord(this.#receiving, body, effects);
-      // Only what verified counts as a word from the peer: half a frame now and then must not keep a link alive.
-      this.#heardMs = nowMs;
-      this.#isPingOut = false;
-      if (this.#state === "closed") return;
+      if (!this.#isLive) return;
+      this.#heard(nowMs, effects);
     }
+  }
+
+  /** Only what verified counts as a word from the peer: half a frame now and then must not keep a link alive. */
+  #heard(nowMs: number, effects: LinkEffect<Peer>[]): void {
+    this.#heardMs = nowMs;
+    if (!this.#isPingOut) return; // the next tick finds out by itself
+    this.#isPingOut = false;
+    effects.push({ kind: "wakeAt", atMs: nowMs + PING_AFTER_MS });
   }
 
   async #readRecord(receiving: CipherState, body: Bytes, effects: LinkEffect<Peer>[]): Promise<void> {
     for (const bytes of decodeRun(await receiving.decryptWithAd(NO_AD, body))) {
+      if (!this.#isLive) return; // nothing counts after a `bye`, theirs or ours
       const packet = decodePacket(bytes);
       const message = decodeLinkMessage(packet);
-      // Once we said `bye`, only the peer's own counts.
-      if (message !== undefined) this.#hear(message, effects);
-      else if (this.#state === "open") effects.push({ kind: "deliver", packet });
-      if (this.#state === "closed") return; // nothing counts after a `bye`
+      if (message === undefined) effects.push({ kind: "deliver", packet });
+      else this.#hear(message, effects);
     }
   }
 
@@ -259,9 +277,7 @@ export class Link<Peer> {
     switch (message.t) {
       case "ping":
         // A peer that pings without reading fills its own outbox and is dropped.
-        if (!this.#say({ t: "pong" }, effects) && this.#state === "open") {
-          throw new ProtocolError("Cannot answer ping: the peer does not read");
-        }
+        if (!this.#say(PONG, effects)) throw new ProtocolError("Cannot answer ping: the peer does not read");
         return;
       case "pong":
         return;
@@ -297,14 +313,20 @@ export class Link<Peer> {
     try {
       peer = await this.#judge(noise, payload);
     } catch (error) {
-      // The channel stands, so the caller can be told why in private before it is closed.
-      if (error instanceof UserError) await this.#splitAndClose(noise, error.code, error.message);
-      else if (isPeersFault(error)) {
-        await this.#splitAndClose(noise, "refusedCertificate", "the certificate is refused");
-      }
-      throw error;
+      if (!isPeersFault(error)) throw error;
+      return await this.#turnAway(noise, error, turn.effects);
     }
     await this.#open(noise, peer, turn);
+  }
+
+  /** The channel stands, so a caller that is refused can be told why, in private, before it is closed. */
+  async #turnAway(noise: HandshakeState, error: Error, effects: LinkEffect<Peer>[]): Promise<void> {
+    await this.#split(noise);
+    if (!this.#isLive) return;
+    this.#move("authenticated");
+    if (error instanceof UserError) this.close(error.code, error.message);
+    else this.close("refusedCertificate", "the certificate is refused");
+    effects.push({ kind: "writable" }, { kind: "ended", end: { kind: "refused", stage: "handshake", error } });
   }
 
   async #judge(noise: HandshakeState, payload: Bytes): Promise<Peer> {
@@ -321,23 +343,20 @@ export class Link<Peer> {
     return await this.#options.authenticate({ staticPublic, hello });
   }
 
-  async #splitAndClose(noise: HandshakeState, code: string, message: string): Promise<void> {
-    await this.#split(noise);
-    this.#move("authenticated");
-    this.close(code, message);
-  }
-
   #hello(): Bytes {
     return encodeHello({ version: PROTOCOL_VERSION, card: this.#options.card });
   }
 
   async #writeHandshake(noise: HandshakeState, payload: Bytes, effects: LinkEffect<Peer>[]): Promise<void> {
-    this.#handshakeOut.push(await noise.writeMessage(payload));
+    const message = await noise.writeMessage(payload);
+    if (!this.#isLive) return; // closed meanwhile: nobody learns more of us
+    this.#handshakeOut.push(message);
     effects.push({ kind: "writable" });
   }
 
   async #open(noise: HandshakeState, peer: Peer, turn: Turn<Peer>): Promise<void> {
     await this.#split(noise);
+    if (!this.#isLive) return;
     this.#move("authenticated");
     turn.effects.push({ kind: "opened", peer }, { kind: "wakeAt", atMs: turn.nowMs + PING_AFTER_MS });
   }
@@ -356,34 +375,48 @@ export class Link<Peer> {
     if (nowMs < dueMs) {
       effects.push({ kind: "wakeAt", atMs: dueMs });
     } else if (this.#state === "handshaking" || this.#isPingOut) {
-      this.#end({ kind: "lost", stage: this.#stage, cause: "silence" }, effects);
+      this.#endLost("silence", effects);
     } else {
       this.#isPingOut = true;
-      this.#say({ t: "ping" }, effects);
+      this.#say(PING, effects);
       effects.push({ kind: "wakeAt", atMs: this.#heardMs + IDLE_TIMEOUT_MS });
     }
   }
 
-  #say(message: LinkMessage, effects: LinkEffect<Peer>[]): boolean {
-    const isTaken = this.enqueue(encodeLinkMessage(message));
+  #say(packet: Bytes, effects: LinkEffect<Peer>[]): boolean {
+    const isTaken = this.enqueue(packet);
     if (isTaken) effects.push({ kind: "writable" });
     return isTaken;
   }
 
+  #renewIfDue(effects: LinkEffect<Peer>[]): void {
+    if (this.#state !== "open" || this.#sending === undefined) return;
+    if (this.#sending.messageCount < (this.#options.testOnlyRecordsMax ?? RECORDS_MAX)) return;
+    this.close("renew", "the keys of this link are used up, connect again");
+    effects.push({ kind: "writable" }, { kind: "ended", end: { kind: "closed" } });
+  }
+
   #refuse(error: Error, effects: LinkEffect<Peer>[]): void {
-    const stage = this.#stage;
-    if (this.#state === "open" && !(error instanceof AuthError)) {
-      // A peer with a valid key that misbehaves is told what it did; a forger is told nothing.
-      this.close("protocol", error.message);
-    }
-    if (this.#state === "closing") effects.push({ kind: "writable" });
-    else this.#move("end");
-    effects.push({ kind: "ended", end: { kind: "refused", stage, error } });
+    const end: LinkEnd = { kind: "refused", stage: this.#stage, error };
+    if (this.#state === "handshaking" || error instanceof AuthError) return this.#end(end, effects);
+    // A peer with a valid key that misbehaves is told what it did; a forger is told nothing.
+    this.close("protocol", error.message);
+    effects.push({ kind: "writable" }, { kind: "ended", end });
+  }
+
+  #endLost(cause: "ended" | "silence", effects: LinkEffect<Peer>[]): void {
+    this.#end({ kind: "lost", stage: this.#stage, cause }, effects);
   }
 
   #end(end: LinkEnd, effects: LinkEffect<Peer>[]): void {
     this.#move("end");
+    this.#handshakeOut.length = 0;
+    this.#outbox.clear(); // nobody is there who would take it in
     effects.push({ kind: "ended", end });
+  }
+
+  get #stage(): "handshake" | "open" {
+    return this.#state === "handshaking" ? "handshake" : "open";
   }
 
   #move(trigger: LinkTrigger): void {

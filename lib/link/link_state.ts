@@ -6,8 +6,6 @@
  * @module
  */
 
-import { ProtocolError } from "../bytes/errors.ts";
-
 /** Where a link is in its life. */
 export type LinkState = "handshaking" | "open" | "closing" | "closed";
 
@@ -35,10 +33,10 @@ const TRANSITIONS = {
  * @param state where the link is
  * @param trigger what happened
  * @returns where it is now
- * @throws {ProtocolError} when that cannot happen there
+ * @throws {TypeError} when that cannot happen there: a bug of ours, whatever the peer did
  */
 export function nextLinkState(state: LinkState, trigger: LinkTrigger): LinkState {
   const next = (TRANSITIONS[state] as Partial<Record<LinkTrigger, LinkState>>)[trigger];
-  if (next === undefined) throw new ProtocolError(`Cannot move link: ${trigger} is not possible while ${state}`);
+  if (next === undefined) throw new TypeError(`Cannot move link: ${trigger} is not possible while ${state}`);
   return next;
 }

@@ -5,7 +5,7 @@
  */
 
 import { AEAD_TAG_BYTES } from "../crypto/aead.ts";
-import { RUN_ENTRY_HEAD_BYTES } from "../wire/packet.ts";
+import { PACKET_MAX_BYTES, RUN_ENTRY_HEAD_BYTES } from "../wire/packet.ts";
 import { TRANSPORT_FRAME_MAX_BYTES } from "../wire/frame.ts";
 
 /** The longest plaintext of a record: a Noise message less its tag (Noise 3). */
@@ -43,6 +43,7 @@ export class Outbox {
    * Adds a packet at the end.
    * @param packet an encoded packet; not copied, so that a fan-out shares one
    * @returns `false`, and nothing is added, when that would pass the bound
+   * @throws {RangeError} when the packet is longer than `PACKET_MAX_BYTES`
    */
   push(packet: Uint8Array): boolean {
     const costBytes = packet.length + RUN_ENTRY_HEAD_BYTES;
@@ -54,10 +55,22 @@ export class Outbox {
   /**
    * Adds a packet at the end even above the bound; for the one `bye` that ends a link.
    * @param packet an encoded packet
+   * @throws {RangeError} when the packet is longer than `PACKET_MAX_BYTES`
    */
   pushUnbounded(packet: Uint8Array): void {
+    // One that fits no record would stay at the front for ever.
+    if (packet.length > PACKET_MAX_BYTES) {
+      throw new RangeError(`Cannot send packet: ${packet.length} bytes is above ${PACKET_MAX_BYTES}`);
+    }
     this.#packets.push(packet);
     this.#waitingBytes += packet.length + RUN_ENTRY_HEAD_BYTES;
+  }
+
+  /** Drops all that waits. */
+  clear(): void {
+    this.#packets = [];
+    this.#head = 0;
+    this.#waitingBytes = 0;
   }
 
   /**
@@ -75,14 +88,14 @@ export class Outbox {
       taken.push(packet);
     }
     this.#waitingBytes -= lengthBytes;
-    // Shifting at every packet would make a long queue quadratic.
-    if (this.#head === this.#packets.length) {
-      this.#packets = [];
-      this.#head = 0;
-    } else if (this.#head > 1024) {
-      this.#packets = this.#packets.slice(this.#head);
-      this.#head = 0;
-    }
+    this.#forgetTaken();
     return taken;
+  }
+
+  /** Moving the rest at every record would make a long queue quadratic: wait until as many were taken as are left. */
+  #forgetTaken(): void {
+    if (this.#head * 2 < this.#packets.length) return;
+    this.#packets = this.#packets.slice(this.#head);
+    this.#head = 0;
   }
 }

@@ -180,8 +180,7 @@ export class NameBook {
       : `The name "${claim.handle}" looks too much like "${taken.handle}", which is taken on this relay.`;
     const isSoonFree = taken.life === "ephemeral" && !this.#isInUse(taken);
     const seconds = Math.ceil((this.#freeAtMs(taken) - nowMs) / 1000);
-    const wait = isSoonFree ? `, or try again in ${seconds} s` : "";
-    return `${what} Choose another with --name${wait}.`;
+    return isSoonFree ? `${what} It is free again in ${seconds} s.` : what;
   }
 
   /** The entry of a name, unless its time is over. */

@@ -25,7 +25,7 @@ Deno.test("NameBook.bind() gives a name to the first key and refuses it to anoth
     const refused = names.bind(claim(other, "B"), 0);
     assertEquals(codeOf(refused), "nameTaken");
     assert(refused.kind === "refused");
-    assertMatch(refused.message, /taken.*--name/);
+    assertMatch(refused.message, /is taken on this relay/);
   }
 });
 
@@ -55,7 +55,7 @@ Deno.test("NameBook.bind() frees an ephemeral name 60 s after its link ends, not
   names.release("A", endMs);
   const early = names.bind(claim("alice", "B"), endMs + EPHEMERAL_NAME_TTL_MS - 1000);
   assert(early.kind === "refused");
-  assertMatch(early.message, /try again in 1 s/);
+  assertMatch(early.message, /free again in 1 s/);
   assertEquals(codeOf(names.bind(claim("alice", "B"), endMs + EPHEMERAL_NAME_TTL_MS)), "bound");
 });
 
