@@ -18,7 +18,7 @@ import type { Front } from "./lib/io/front.ts";
 import { JsonFront, PlainFront } from "./lib/io/line_fronts.ts";
 import { defaultHandle } from "./lib/io/network.ts";
 import { runProgram, type Streams } from "./lib/io/program.ts";
-import { askRelay, askText } from "./lib/io/questions.ts";
+import { askHandle, askRelay } from "./lib/io/questions.ts";
 import { onSignals } from "./lib/io/signals.ts";
 import { isInteractive, wantsColor } from "./lib/io/terminal.ts";
 import { TerminalFront } from "./lib/io/terminal_front.ts";
@@ -29,12 +29,13 @@ if (import.meta.main) await runProgram(main, Deno.args.includes("--json"));
 async function main(streams: Streams): Promise<ExitCode> {
   const parsed = parseClientFlags(Deno.args);
   if (parsed.kind !== "run") {
-    streams.out.write(parsed.text);
+    streams.out.write(`${parsed.text.trimEnd()}\n`);
     return 0;
   }
   const { flags } = parsed;
   const isPerson = !flags.json && isInteractive(Deno.env);
-  const handle = handleFor(flags, isPerson);
+  const handle = flags.name === undefined && isPerson ? askHandle(defaultHandle(Deno.env)) : handleFor(flags);
+  if (handle === undefined) return 0; // they left before anything began
   checkRoomName(flags.room);
   const dir = flags.ephemeral
     ? undefined
@@ -97,9 +98,8 @@ async function connectAndChat(
   }
 }
 
-function handleFor(flags: ClientFlags, isPerson: boolean): string {
-  const login = defaultHandle(Deno.env);
-  const name = flags.name ?? (isPerson ? askText("Your name", login) : login);
+function handleFor(flags: ClientFlags): string {
+  const name = flags.name ?? defaultHandle(Deno.env);
   if (name === undefined) {
     throw new UserError("nameInvalid", "There is no name to chat under", "Give one with --name NAME.");
   }

@@ -12,11 +12,11 @@
  */
 
 import { assertNever, ProtocolError, UserError } from "../bytes/errors.ts";
-import { ByteReader } from "../bytes/reader.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { type RandomBytes, secureRandom } from "../crypto/random.ts";
-import { type Certificate, CERTIFICATE_MAX_BYTES, verifyCertificate } from "../e2ee/certificate.ts";
+import type { Certificate } from "../e2ee/certificate.ts";
 import type { Identity } from "../e2ee/identity.ts";
+import { checkRoomName } from "../wire/handle.ts";
 import {
   type ClientMessage,
   encodeClientMessage,
@@ -25,17 +25,20 @@ import {
   type RelayMessage,
 } from "../wire/messages.ts";
 import { type Command, helpLines } from "./commands.ts";
-import type { ChatEffect, ChatInput } from "./effects.ts";
-import type { ChatEvent, Member, Ref } from "./events.ts";
+import type { ChatEffect, ChatInput, Effects } from "./effects.ts";
+import type { ChatEvent, Ref } from "./events.ts";
 import { Keyring } from "./keyring.ts";
 import type { OutgoingLine } from "./outgoing.ts";
-import { type Meeting, People } from "./people.ts";
+import { People } from "./people.ts";
+import { Presence } from "./presence.ts";
 import { Receiving, type Room } from "./receiving.ts";
 import { Sending } from "./sending.ts";
 import { notice, type Turn } from "./turn.ts";
 
 /** How long a client that leaves waits for the relay to accept what is pending. */
 export const LEAVE_TIMEOUT_MS = 10_000;
+/** What may be told before the room is entered, and waits for `ready`; an honest relay says next to nothing then. */
+const EARLY_EVENTS_MAX = 256;
 
 /** What a client is and where. */
 export interface ChatOptions {
@@ -51,29 +54,35 @@ export interface ChatOptions {
   readonly random?: RandomBytes;
 }
 
-/** The life of a client: `leaving` once the person wanted to go. */
-type Phase = "connecting" | "ready" | "leaving" | "finished";
+/** The life of a client: `calling` until the relay's welcome, `leaving` once the person wanted to go. */
+type Phase = "calling" | "entering" | "ready" | "leaving" | "finished";
 
 /** One client on one relay. */
 export class Chat {
   readonly #options: ChatOptions;
   readonly #people = new People();
   readonly #keyring: Keyring;
+  readonly #presence: Presence;
   readonly #sending: Sending;
   readonly #receiving: Receiving;
   readonly #roomStream: string;
   readonly #inboxStream: string;
-  #phase: Phase = "connecting";
+  #phase: Phase = "calling";
+  /** What happened before `ready`, which is always shown first. */
+  #early: ChatEvent[] = [];
   #leaveDueMs: number | undefined;
-  #whoRefs: (Ref | undefined)[] = [];
+  /** The tick that was asked for last. */
+  #wakeAtMs: number | undefined;
 
   private constructor(options: ChatOptions, keyring: Keyring) {
     this.#options = options;
     this.#keyring = keyring;
+    const { certificate: { fingerprint: own }, room } = options;
+    this.#presence = new Presence({ own, room, people: this.#people, keyring });
     this.#sending = new Sending(this.#people, keyring);
     this.#receiving = new Receiving(this.#people, keyring);
-    this.#roomStream = `room/${options.room.id}`;
-    this.#inboxStream = `inbox/${options.certificate.fingerprint}`;
+    this.#roomStream = `room/${room.id}`;
+    this.#inboxStream = `inbox/${own}`;
   }
 
   /**
@@ -89,7 +98,7 @@ export class Chat {
 
   /** Whether commands are taken: the room is entered and not too much is on its way. Read no input while it is not. */
   get takesInput(): boolean {
-    return this.#phase === "ready" && !this.#sending.lines.isFull;
+    return this.#phase === "ready" && !this.#sending.lines.isFull && !this.#presence.questions.isFull;
   }
 
   /**
@@ -122,34 +131,40 @@ export class Chat {
       default:
         assertNever(input);
     }
+    this.#presence.askNext(turn);
     this.#finishIfDone(turn);
     this.#askToWake(turn);
-    return turn.effects;
+    return this.#isEntered ? turn.effects : this.#holdBack(turn.effects);
+  }
+
+  get #isEntered(): boolean {
+    return this.#phase !== "calling" && this.#phase !== "entering";
   }
 
   async #hear({ message, body }: Packet<RelayMessage>, turn: Turn): Promise<void> {
+    if (this.#phase === "calling" && message.t !== "welcome") throw new ProtocolError("Cannot begin without a welcome");
     switch (message.t) {
       case "welcome":
         return await this.#welcome(turn);
       case "roster":
-        return await this.#roster(message.room, body, turn);
       case "joined":
-        return await this.#joined(message, body, turn);
       case "left":
-        return await this.#left(message, turn);
+      case "people":
+        await this.#hearOfPeople(message, body, turn);
+        return await this.#sending.pump(turn); // a line may have waited for the keys of one who is gone or came back
       case "subscribed":
-      case "reset":
         return this.#subscribed(message, turn);
+      case "reset":
+        throw new ProtocolError("Cannot reset a stream: it was subscribed from now on");
       case "event":
         return await this.#receiving.event(message, body, {
           ...turn,
           room: message.stream === this.#roomStream ? this.#options.room : undefined,
         });
       case "accepted":
-        this.#receiving.advance(message.stream, message.seq, turn);
-        return this.#sending.accepted(message.id, message.at, turn);
+        return await this.#accepted(message, turn);
       case "refused":
-        return this.#sending.refused(message.id, message, turn);
+        return await this.#sending.refused(message.id, message, turn);
       case "bundle":
         await this.#keyring.answered(message, body, { ...turn, people: this.#people });
         return await this.#sending.pump(turn);
@@ -157,88 +172,53 @@ export class Chat {
         return await this.#keyring.answer(message, turn);
       case "prekeysLow":
         return await this.#keyring.refill(message.left, turn);
-      case "people":
-        return await this.#peopleAre(message.more, body, turn);
       default:
         assertNever(message);
     }
   }
 
+  async #hearOfPeople(
+    message: Extract<RelayMessage, { t: "roster" | "joined" | "left" | "people" }>,
+    body: Bytes,
+    turn: Turn,
+  ): Promise<void> {
+    if (message.t === "people") return await this.#presence.answered(message, body, turn);
+    if (message.room !== this.#options.room.id) return;
+    if (message.t === "roster") return await this.#presence.roster(body, turn);
+    if (message.t === "joined") return await this.#presence.joined(message.at, body, turn);
+    this.#presence.left(message, turn);
+  }
+
   async #welcome(turn: Turn): Promise<void> {
-    if (this.#phase !== "connecting") throw new ProtocolError("Cannot be welcomed twice");
+    if (this.#phase !== "calling") throw new ProtocolError("Cannot be welcomed twice");
+    this.#phase = "entering";
     await this.#keyring.publish(turn);
     this.#send({ t: "subscribe", stream: this.#inboxStream, after: null }, turn);
     this.#send({ t: "enter", room: this.#options.room.id }, turn);
     this.#send({ t: "subscribe", stream: this.#roomStream, after: null }, turn);
   }
 
-  async #roster(room: Fingerprint, body: Bytes, turn: Turn): Promise<void> {
-    if (room !== this.#options.room.id) return;
-    for (const certificate of cutCertificates(body)) await this.#meet(certificate, turn, { room });
-  }
-
-  async #joined(message: Extract<RelayMessage, { t: "joined" }>, body: Bytes, turn: Turn): Promise<void> {
-    if (message.room !== this.#options.room.id) return;
-    const meeting = await this.#meet(body, turn, { room: message.room });
-    if (meeting === undefined) return;
-    const member = this.#people.show(meeting.person);
-    this.#show({ type: "joined", room: this.#options.room.name, at: message.at, ...member }, turn);
-    this.#warnIfChanged(member, turn);
-    await this.#sending.pump(turn);
-  }
-
-  async #left(message: Extract<RelayMessage, { t: "left" }>, turn: Turn): Promise<void> {
-    const person = this.#people.leave(message.who, message.room);
-    if (person === undefined) return;
-    const { handle, fingerprint } = person.certificate;
-    const { at, reason } = message;
-    this.#show({ type: "left", room: this.#options.room.name, at, reason, handle, fingerprint }, turn);
-    await this.#sending.pump(turn); // a line may have waited for the keys of this one
-  }
-
-  #subscribed(message: Extract<RelayMessage, { t: "subscribed" | "reset" }>, turn: Turn): void {
-    this.#receiving.begin(message.stream, message.head);
-    if (message.stream !== this.#roomStream || this.#phase !== "connecting") return;
-    this.#phase = "ready";
-    const { certificate, relay, room } = this.#options;
-    const members = this.#members();
-    const { handle, fingerprint } = certificate;
-    this.#show({ type: "ready", handle, fingerprint, relay, room: room.name, members }, turn);
-    for (const member of members) this.#warnIfChanged(member, turn);
-  }
-
-  async #peopleAre(more: boolean, body: Bytes, turn: Turn): Promise<void> {
-    for (const certificate of cutCertificates(body)) await this.#meet(certificate, turn, { isHere: true });
-    if (more) return;
-    const ref = this.#whoRefs.shift();
-    const elsewhere = this.#people.elsewhere().map((person) => this.#people.show(person));
-    this.#show(
-      { type: "users", room: this.#options.room.name, members: this.#members(), elsewhere, ...refOf(ref) },
-      turn,
-    );
-  }
-
-  /** Meets a certificate that the relay gave; one that is not what it seems is told and its owner left out. */
-  async #meet(
-    bytes: Bytes,
-    turn: Turn,
-    where: { readonly room?: Fingerprint; readonly isHere?: boolean },
-  ): Promise<Meeting | undefined> {
-    try {
-      const certificate = await verifyCertificate(bytes);
-      if (certificate.fingerprint === this.#options.certificate.fingerprint) return undefined;
-      const meeting = this.#people.meet(certificate, where);
-      if (meeting.hasRestarted) await this.#keyring.forget(certificate.fingerprint);
-      return meeting;
-    } catch (error) {
-      if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) throw error;
-      notice(
-        turn,
-        "badCertificate",
-        "The relay showed somebody whose certificate is not valid; nothing is sent to them",
-      );
-      return undefined;
+  #subscribed(message: Extract<RelayMessage, { t: "subscribed" }>, turn: Turn): void {
+    const { stream, head } = message;
+    if (stream !== this.#roomStream && stream !== this.#inboxStream) {
+      throw new ProtocolError("Cannot be subscribed to a stream that was not asked for");
     }
+    this.#receiving.begin(stream, head);
+    if (stream !== this.#roomStream || this.#phase !== "entering") return;
+    this.#phase = "ready";
+    const { certificate: { handle, fingerprint }, relay, room } = this.#options;
+    const members = this.#presence.begin();
+    this.#show({ type: "ready", handle, fingerprint, relay, room: room.name, members }, turn);
+    for (const member of members) this.#presence.warnIfChanged(member, turn);
+    for (const event of this.#early) this.#show(event, turn);
+    this.#early = [];
+  }
+
+  async #accepted(message: Extract<RelayMessage, { t: "accepted" }>, turn: Turn): Promise<void> {
+    // What is not ours moves nothing: an invented place would hide the messages before it.
+    if (!this.#sending.isPublished(message.id, message.stream)) return;
+    this.#receiving.advance(message, turn);
+    await this.#sending.accepted(message.id, message.at, turn);
   }
 
   async #obey(command: Command, ref: Ref | undefined, turn: Turn): Promise<void> {
@@ -252,15 +232,14 @@ export class Chat {
   }
 
   async #run(command: Command, ref: Ref | undefined, turn: Turn): Promise<void> {
+    if (!this.#isEntered && command.kind !== "quit") throw new TypeError("Cannot obey: the room is not entered yet");
     switch (command.kind) {
       case "say":
         return await this.#say(command, ref, turn);
       case "pm":
         return await this.#pm(command, ref, turn);
       case "users":
-        this.#whoRefs.push(ref);
-        this.#people.forgetElsewhere();
-        return this.#send({ t: "who", ref: this.#whoRefs.length }, turn);
+        return this.#presence.ask(ref);
       case "fingerprint":
         return this.#fingerprint(command.name, ref, turn);
       case "trust":
@@ -278,16 +257,12 @@ export class Chat {
 
   async #say(command: Extract<Command, { kind: "say" }>, ref: Ref | undefined, turn: Turn): Promise<void> {
     const { room } = this.#options;
-    if (command.room !== undefined && command.room !== room.name) {
+    if (command.room !== undefined && checkRoomName(command.room).folded !== checkRoomName(room.name).folded) {
       throw new UserError("badLine", "Nothing was sent: you are not in that room", `You are in ${room.name}.`);
     }
     const members = this.#people.inRoom(room.id);
     const held = members.filter((person) => this.#people.trust(person) === "changed");
-    for (const { certificate: { handle } } of held) {
-      notice(turn, "keyChanged", `${handle} does not get this: their key changed; /trust ${handle} accepts it`);
-    }
     const audience = members.filter((person) => !held.includes(person)).map((person) => person.certificate.fingerprint);
-    if (members.length === 0) notice(turn, "nobodyHere", `Nobody else is in ${room.name}, so nobody will read this`);
     await this.#sending.add({
       ...this.#newLine(command.text, ref, turn),
       place: { room: room.name },
@@ -295,6 +270,10 @@ export class Chat {
       room: room.id,
       audience,
     }, turn);
+    if (members.length === 0) notice(turn, "nobodyHere", `Nobody else is in ${room.name}, so nobody will read this`);
+    for (const { certificate: { handle } } of held) {
+      notice(turn, "keyChanged", `${handle} does not get this: their key changed; /trust ${handle} accepts it`);
+    }
   }
 
   async #pm(command: Extract<Command, { kind: "pm" }>, ref: Ref | undefined, turn: Turn): Promise<void> {
@@ -346,49 +325,52 @@ export class Chat {
   }
 
   async #tick(turn: Turn): Promise<void> {
+    this.#wakeAtMs = undefined;
     for (const fingerprint of this.#keyring.expire(turn.nowMs)) {
-      const handle = this.#people.get(fingerprint)?.certificate.handle ?? "Somebody";
+      const person = this.#people.get(fingerprint);
+      if (person === undefined || !person.isHere) continue; // they left meanwhile, which was told
+      const { handle } = person.certificate;
       notice(turn, "keysMissing", `${handle} cannot read what you write yet: the relay gave no keys for them`);
     }
-    await this.#keyring.rotate(turn);
+    if (this.#isEntered) await this.#keyring.rotate(turn);
     await this.#sending.pump(turn);
   }
 
   #finishIfDone(turn: Turn): void {
     if (this.#phase !== "leaving") return;
     const isLate = this.#leaveDueMs !== undefined && turn.nowMs >= this.#leaveDueMs;
-    if (!this.#sending.lines.isEmpty && !isLate) return;
+    const isDone = this.#sending.lines.isEmpty && this.#presence.questions.isEmpty;
+    if (!isDone && !isLate) return;
     this.#phase = "finished";
     turn.effects.push({ kind: "finish" });
   }
 
   #askToWake(turn: Turn): void {
-    const times = [this.#leaveDueMs, this.#keyring.nextDueMs()].filter((time) => time !== undefined);
-    if (times.length > 0) turn.effects.push({ kind: "wakeAt", atMs: Math.min(...times) });
-  }
-
-  #members(): Member[] {
-    return this.#people.inRoom(this.#options.room.id).map((person) => this.#people.show(person));
-  }
-
-  #warnIfChanged(member: Member, turn: Turn): void {
-    if (member.trust !== "changed") return;
-    const { handle } = member;
-    notice(
-      turn,
-      "keyChanged",
-      `The key of ${handle} CHANGED: somebody else may be using the name. Nothing is sent to them until you ` +
-        `compare fingerprints (/fingerprint ${handle}) and accept the new key with /trust ${handle}`,
+    if (this.#phase === "finished") return; // or the time to leave, long passed, would wake it for ever
+    const atMs = Math.min(
+      this.#keyring.nextDueMs(),
+      this.#presence.nextDueMs() ?? Infinity,
+      this.#leaveDueMs ?? Infinity,
     );
+    if (atMs === this.#wakeAtMs) return;
+    this.#wakeAtMs = atMs;
+    turn.effects.push({ kind: "wakeAt", atMs });
+  }
+
+  /** Keeps what is to be shown until the room is entered. */
+  #holdBack(effects: Effects): Effects {
+    for (const effect of effects) if (effect.kind === "show") this.#early.push(effect.event);
+    if (this.#early.length > EARLY_EVENTS_MAX) {
+      throw new ProtocolError("Cannot take so much before the room is entered");
+    }
+    return effects.filter((effect) => effect.kind !== "show");
   }
 
   #send(message: ClientMessage, turn: Turn): void {
     turn.effects.push({ kind: "send", packet: encodeClientMessage(message) });
   }
 
-  /** Tells the person; before `ready`, joins and leaves only change who will be in it. */
   #show(event: ChatEvent, turn: Turn): void {
-    if (this.#phase === "connecting" && (event.type === "joined" || event.type === "left")) return;
     turn.effects.push({ kind: "show", event });
   }
 }
@@ -404,11 +386,4 @@ export function spellFingerprint(fingerprint: Fingerprint): string {
 
 function refOf(ref: Ref | undefined): { ref?: Ref } {
   return ref === undefined ? {} : { ref };
-}
-
-function cutCertificates(body: Bytes): Bytes[] {
-  const reader = new ByteReader(body, "certificates");
-  const certificates: Bytes[] = [];
-  while (reader.remaining > 0) certificates.push(reader.lv(CERTIFICATE_MAX_BYTES));
-  return certificates;
 }

@@ -47,7 +47,7 @@ export class KeyRequests {
    */
   hasFailed(of: Fingerprint, nowMs: number): boolean {
     const failedAtMs = this.#failedAtMs.get(of);
-    return failedAtMs !== undefined && nowMs < failedAtMs + KEY_RETRY_AFTER_MS;
+    return failedAtMs !== undefined && isWithin(nowMs - failedAtMs, KEY_RETRY_AFTER_MS);
   }
 
   /**
@@ -69,7 +69,7 @@ export class KeyRequests {
    */
   settle(ref: number): KeyRequest | undefined {
     const request = [...this.#pending.values()].find((candidate) => candidate.ref === ref);
-    if (request !== undefined) this.#pending.delete(request.of);
+    if (request !== undefined) this.forget(request.of);
     return request;
   }
 
@@ -83,7 +83,7 @@ export class KeyRequests {
   }
 
   /**
-   * Forgets all about somebody, whose client started anew or left.
+   * Forgets all about somebody, such as when their client started anew.
    * @param of whose keys
    */
   forget(of: Fingerprint): void {
@@ -97,7 +97,12 @@ export class KeyRequests {
    * @returns whose keys did not come
    */
   expire(nowMs: number): Fingerprint[] {
-    const expired = [...this.#pending.values()].filter((request) => request.dueMs <= nowMs);
+    for (const [of, failedAtMs] of this.#failedAtMs) {
+      if (!isWithin(nowMs - failedAtMs, KEY_RETRY_AFTER_MS)) this.#failedAtMs.delete(of);
+    }
+    const expired = [...this.#pending.values()].filter(({ dueMs }) =>
+      !isWithin(nowMs - (dueMs - KEY_REQUEST_TIMEOUT_MS), KEY_REQUEST_TIMEOUT_MS)
+    );
     for (const { of } of expired) {
       this.#pending.delete(of);
       this.fail(of, nowMs);
@@ -113,4 +118,9 @@ export class KeyRequests {
     const due = [...this.#pending.values()].map((request) => request.dueMs);
     return due.length === 0 ? undefined : Math.min(...due);
   }
+}
+
+/** Whether a time has not passed yet. A clock that was set back counts as passed, or a room would wait for an hour. */
+function isWithin(passedMs: number, boundMs: number): boolean {
+  return passedMs >= 0 && passedMs < boundMs;
 }

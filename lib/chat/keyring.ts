@@ -22,7 +22,7 @@ import {
 import { idOf } from "../e2ee/identity.ts";
 import type { Opened } from "../e2ee/opened.ts";
 import { PADDED_MAX_BYTES, PADDED_SIZES } from "../e2ee/padding.ts";
-import { createPrekeyStore, refillOneTimePrekeys, rotateSignedPrekey } from "../e2ee/prekeys.ts";
+import { createPrekeyStore, refillOneTimePrekeys, rotateSignedPrekey, SIGNED_PREKEY_LIFE_MS } from "../e2ee/prekeys.ts";
 import { SessionBook } from "../e2ee/session_book.ts";
 import { encodeClientMessage, type EventId, type Fingerprint, type RelayMessage } from "../wire/messages.ts";
 import { KeyRequests } from "./key_requests.ts";
@@ -126,6 +126,16 @@ export class Keyring {
   }
 
   /**
+   * Writes to somebody on the session that they wrote on just now: their client started anew, and what we had with it
+   * before is gone there.
+   * @param of whom
+   * @param sessionId from what was opened
+   */
+  writeOn(of: Fingerprint, sessionId: Bytes): void {
+    this.#book.peer(of).useSession(sessionId);
+  }
+
+  /**
    * Forgets all sessions with somebody whose client started anew.
    * @param of whom
    */
@@ -135,7 +145,7 @@ export class Keyring {
   }
 
   /**
-   * Puts our bundle and a first supply of one-time prekeys on the relay.
+   * Puts our bundle and a supply of one-time prekeys on the relay.
    * @param turn time and effects
    */
   async publish(turn: Turn): Promise<void> {
@@ -159,30 +169,29 @@ export class Keyring {
   }
 
   /**
-   * Replaces the signed prekey when it is a day old.
+   * Replaces the signed prekey when it is a day old. A relay drops the one-time prekeys beside a bundle that is replaced,
+   * so fresh ones go with it.
    * @param turn time and effects
    */
   async rotate(turn: Turn): Promise<void> {
     const { rotated } = await this.#book.updatePrekeys((store) =>
       rotateSignedPrekey(store, turn.nowMs, { random: this.#random })
     );
-    if (!rotated) return;
-    const bundle = await encodeBundle(this.#owner, this.#book.prekeys);
-    turn.effects.push({ kind: "send", packet: encodeClientMessage({ t: "putBundle" }, bundle) });
+    if (rotated) await this.publish(turn);
   }
 
   /**
-   * Answers somebody who wants fresh keys of ours. Above five a second there is no answer; the relay then gives what it
-   * has stored.
+   * Answers somebody who wants fresh keys of ours. Above five a second the answer is empty; the relay then gives what
+   * it has stored.
    * @param wanted who asks
    * @param turn time and effects
    */
   async answer(wanted: Extract<RelayMessage, { t: "bundleWanted" }>, turn: Turn): Promise<void> {
-    if (turn.nowMs - this.#answersSinceMs >= 1_000) {
-      this.#answersSinceMs = turn.nowMs;
-      this.#answersInSecond = 0;
+    const { ref } = wanted;
+    if (!this.#mayAnswer(turn.nowMs)) {
+      turn.effects.push({ kind: "send", packet: encodeClientMessage({ t: "liveBundle", ref }) });
+      return;
     }
-    if (++this.#answersInSecond > LIVE_ANSWERS_PER_SECOND) return;
     const { encoded } = await this.#book.updatePrekeys((store) =>
       createLiveBundle(this.#owner, store, {
         requesterId: idOf(wanted.by),
@@ -190,7 +199,7 @@ export class Keyring {
         random: this.#random,
       })
     );
-    turn.effects.push({ kind: "send", packet: encodeClientMessage({ t: "liveBundle", ref: wanted.ref }, encoded) });
+    turn.effects.push({ kind: "send", packet: encodeClientMessage({ t: "liveBundle", ref }, encoded) });
   }
 
   /**
@@ -223,6 +232,7 @@ export class Keyring {
     const request = this.#requests.settle(answer.ref);
     if (request === undefined) return;
     const { of, nonce } = request;
+    if (this.hasSession(of)) return; // their first message was here before their keys: both sides write on its session
     const handle = options.people.get(of)?.certificate.handle ?? "somebody";
     if (answer.kind === "none") {
       this.#requests.fail(of, options.nowMs);
@@ -255,10 +265,19 @@ export class Keyring {
   }
 
   /**
-   * Tells when a request is given up next.
-   * @returns the time, `undefined` when none is under way
+   * Tells when a request is given up, or the signed prekey is to be replaced.
+   * @returns the next of these times
    */
-  nextDueMs(): number | undefined {
-    return this.#requests.nextDueMs();
+  nextDueMs(): number {
+    const rotationMs = this.#book.prekeys.signed[0].createdMs + SIGNED_PREKEY_LIFE_MS;
+    return Math.min(rotationMs, this.#requests.nextDueMs() ?? Infinity);
+  }
+
+  #mayAnswer(nowMs: number): boolean {
+    if (Math.abs(nowMs - this.#answersSinceMs) >= 1_000) {
+      this.#answersSinceMs = nowMs;
+      this.#answersInSecond = 0;
+    }
+    return ++this.#answersInSecond <= LIVE_ANSWERS_PER_SECOND;
   }
 }

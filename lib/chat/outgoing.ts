@@ -9,6 +9,11 @@ import type { Place, Ref } from "./events.ts";
 
 /** How many lines may be on their way; while so many are, no input is read. */
 export const OUTGOING_MAX = 256;
+/**
+ * How many bytes may be with the relay and not accepted: a quarter of what a link's outbox holds. Lines that waited for
+ * keys all become ready in one turn; without this bound they would burst that outbox, and the link with it.
+ */
+export const PUBLISHED_MAX_BYTES: number = 1024 * 1024;
 
 /** A line and whom it is for. */
 export interface OutgoingLine {
@@ -32,18 +37,26 @@ export interface OutgoingLine {
 
 /** The lines of one client that the relay has not accepted yet. */
 export class Outgoing {
+  /** Every line on its way, in the order in which they were written. */
+  readonly #lines = new Map<EventId, OutgoingLine>();
   readonly #waiting = new Map<StreamName, OutgoingLine[]>();
-  readonly #published = new Map<EventId, OutgoingLine>();
-  #waitingCount = 0;
+  /** What of them is with the relay, and how long it is. */
+  readonly #publishedBytes = new Map<EventId, number>();
+  #publishedTotalBytes = 0;
 
   /** Whether no further line may be taken. */
   get isFull(): boolean {
-    return this.#waitingCount + this.#published.size >= OUTGOING_MAX;
+    return this.#lines.size >= OUTGOING_MAX;
   }
 
   /** Whether no line is on its way. */
   get isEmpty(): boolean {
-    return this.#waitingCount + this.#published.size === 0;
+    return this.#lines.size === 0;
+  }
+
+  /** Whether so much is with the relay that nothing more is handed to it before it accepts some. */
+  get isRelayBusy(): boolean {
+    return this.#publishedTotalBytes >= PUBLISHED_MAX_BYTES;
   }
 
   /** The streams in which lines wait. */
@@ -56,10 +69,10 @@ export class Outgoing {
    * @param line what was written
    */
   add(line: OutgoingLine): void {
+    this.#lines.set(line.id, line);
     const queue = this.#waiting.get(line.stream);
     if (queue === undefined) this.#waiting.set(line.stream, [line]);
     else queue.push(line);
-    this.#waitingCount++;
   }
 
   /**
@@ -72,39 +85,49 @@ export class Outgoing {
   }
 
   /**
-   * Takes the line that leaves next out of its conversation.
+   * Takes the line that leaves next out of its conversation; it stays on its way until it is settled or dropped.
    * @param stream the conversation's stream
    */
   take(stream: StreamName): void {
     const queue = this.#waiting.get(stream);
-    if (queue?.shift() !== undefined) this.#waitingCount--;
+    queue?.shift();
     if (queue?.length === 0) this.#waiting.delete(stream);
   }
 
   /**
    * Notes that a line is with the relay.
    * @param line a line that was taken
+   * @param bodyBytes the length of what was handed over
    */
-  publish(line: OutgoingLine): void {
-    this.#published.set(line.id, line);
+  publish(line: OutgoingLine, bodyBytes: number): void {
+    this.#publishedBytes.set(line.id, bodyBytes);
+    this.#publishedTotalBytes += bodyBytes;
   }
 
   /**
-   * Notes that the relay has answered for a line.
+   * Finds a line that is with the relay.
    * @param id its event's id
-   * @returns the line, `undefined` when none of that id was with the relay
+   * @returns the line, `undefined` when none of that id is with the relay
    */
-  settle(id: EventId): OutgoingLine | undefined {
-    const line = this.#published.get(id);
-    this.#published.delete(id);
-    return line;
+  published(id: EventId): OutgoingLine | undefined {
+    return this.#publishedBytes.has(id) ? this.#lines.get(id) : undefined;
+  }
+
+  /**
+   * Notes that a line is not on its way any more: the relay has answered for it, or it cannot be sent.
+   * @param id its event's id
+   */
+  settle(id: EventId): void {
+    this.#publishedTotalBytes -= this.#publishedBytes.get(id) ?? 0;
+    this.#publishedBytes.delete(id);
+    this.#lines.delete(id);
   }
 
   /**
    * Lists every line that was not accepted.
-   * @returns first those with the relay, then those that wait, each in order
+   * @returns the lines, in the order in which they were written
    */
   unaccepted(): OutgoingLine[] {
-    return [...this.#published.values(), ...[...this.#waiting.values()].flat()];
+    return [...this.#lines.values()];
   }
 }

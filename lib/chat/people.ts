@@ -5,14 +5,16 @@
  * @module
  */
 
-import { UserError } from "../bytes/errors.ts";
+import { ProtocolError, UserError } from "../bytes/errors.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import { checkHandle } from "../wire/handle.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import type { Member, Trust } from "./events.ts";
 
 /** How many people are remembered; a relay admits fewer at once, and the first met of those gone are dropped. */
-const PEOPLE_MAX = 10_000;
+export const PEOPLE_MAX = 10_000;
+/** How many names are pinned: more than a relay binds. A pin is never dropped, or waiting would free the name. */
+const PINS_MAX = 20_000;
 
 /** Somebody who was met. */
 export interface Person {
@@ -32,6 +34,8 @@ export interface Meeting {
   readonly person: Person;
   /** Whether their client started anew since: what it kept in memory is gone. */
   readonly hasRestarted: boolean;
+  /** Whether they were not known to be in that room. */
+  readonly isNewInRoom: boolean;
 }
 
 /** The people of one client on one relay. */
@@ -47,12 +51,15 @@ export class People {
    * @param certificate whose signature was verified
    * @param where the room they are in; left out when it is not known
    * @returns who it is; an older certificate than the one known changes nothing
-   * @throws {UserError} `nameInvalid` when its handle is malformed
+   * @throws {UserError} `nameInvalid` when its handle is malformed or not in NFC
+   * @throws {ProtocolError} when there are too many people: no honest relay has so many
    */
   meet(certificate: Certificate, where: { readonly room?: Fingerprint; readonly isHere?: boolean } = {}): Meeting {
-    const { folded } = checkHandle(certificate.handle);
+    const { folded, handle } = checkHandle(certificate.handle);
+    if (handle !== certificate.handle) throw new UserError("nameInvalid", "The name in the certificate is not in NFC");
     const { fingerprint } = certificate;
     const before = this.#people.get(fingerprint);
+    if (before === undefined) this.#makeRoom();
     const isNewer = before === undefined || certificate.createdMs > before.certificate.createdMs;
     const rooms = new Set(before?.rooms);
     if (where.room !== undefined) rooms.add(where.room);
@@ -65,8 +72,8 @@ export class People {
     this.#people.set(fingerprint, person);
     if (before !== undefined && isNewer) this.#known.add(fingerprint);
     if (!this.#pins.has(person.folded)) this.#pins.set(person.folded, fingerprint);
-    this.#makeRoom();
-    return { person, hasRestarted: before !== undefined && isNewer };
+    const isNewInRoom = where.room !== undefined && before?.rooms.has(where.room) !== true;
+    return { person, hasRestarted: before !== undefined && isNewer, isNewInRoom };
   }
 
   /**
@@ -84,10 +91,14 @@ export class People {
     return person;
   }
 
-  /** Forgets who is linked, before a new answer to `who` is taken in. */
-  forgetElsewhere(): void {
+  /**
+   * Takes in who is linked: those in none of our rooms and not among them are gone.
+   * @param linked the keys of all who are linked
+   */
+  keepHere(linked: ReadonlySet<Fingerprint>): void {
     for (const [fingerprint, person] of this.#people) {
-      if (person.rooms.size === 0) this.#people.set(fingerprint, { ...person, isHere: false });
+      const isHere = person.rooms.size > 0 || linked.has(fingerprint);
+      if (isHere !== person.isHere) this.#people.set(fingerprint, { ...person, isHere });
     }
   }
 
@@ -170,17 +181,22 @@ export class People {
   }
 
   #sorted(isWanted: (person: Person) => boolean): Person[] {
-    return [...this.#people.values()].filter(isWanted).toSorted((a, b) => a.folded < b.folded ? -1 : 1);
+    return [...this.#people.values()].filter(isWanted).toSorted((a, b) => sortKey(a) < sortKey(b) ? -1 : 1);
   }
 
-  /** Drops those who are gone; their pins stay, so that a name cannot be taken over by waiting. */
+  /** Drops one who is gone if need be; the pins stay, so that a name cannot be taken over by waiting. */
   #makeRoom(): void {
-    if (this.#people.size <= PEOPLE_MAX) return;
+    if (this.#pins.size >= PINS_MAX) throw new ProtocolError(`Cannot remember more than ${PINS_MAX} names`);
+    if (this.#people.size < PEOPLE_MAX) return;
     for (const [fingerprint, person] of this.#people) {
-      if (!person.isHere) {
-        this.#people.delete(fingerprint);
-        return;
-      }
+      if (person.isHere) continue;
+      this.#people.delete(fingerprint);
+      return;
     }
+    throw new ProtocolError(`Cannot remember more than ${PEOPLE_MAX} people`);
   }
+}
+
+function sortKey(person: Person): string {
+  return `${person.folded}/${person.certificate.fingerprint}`;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AuthError, DecodeError, UserError } from "../bytes/errors.ts";
+import { AuthError, DecodeError, ProtocolError, UserError } from "../bytes/errors.ts";
 import { equalBytes } from "../bytes/equal.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
@@ -39,12 +39,19 @@ export interface Room {
   readonly name: string;
 }
 
+/** How far a stream was read. */
+interface StreamCursor {
+  readonly seq: number;
+  /** The relay's time of that place; it never decreases (PROTOCOL §6). */
+  readonly at: number;
+}
+
 /** The events of one client on their way in. */
 export class Receiving {
   readonly #people: People;
   readonly #keyring: Keyring;
   /** The last place processed in each stream that we subscribed to. */
-  readonly #seqs = new Map<StreamName, number>();
+  readonly #cursors = new Map<StreamName, StreamCursor>();
   /** Peers whose clock was pointed out. */
   readonly #skewed = new Set<Fingerprint>();
 
@@ -62,24 +69,29 @@ export class Receiving {
    * Takes in where a stream begins for us.
    * @param stream one that we subscribed to
    * @param seq the last place that is not ours to read
+   * @throws {ProtocolError} when it has begun: beginning again elsewhere would hide messages or repeat them
    */
   begin(stream: StreamName, seq: number): void {
-    this.#seqs.set(stream, seq);
+    if (this.#cursors.has(stream)) throw new ProtocolError("Cannot begin a stream twice");
+    this.#cursors.set(stream, { seq, at: 0 });
   }
 
   /**
    * Moves a stream's place on.
-   * @param stream any stream; one that we are not subscribed to is left alone
-   * @param seq the place of the event that is being taken in, one's own included
+   * @param head the place of the event that is being taken in, one's own included; of a stream that we are not
+   * subscribed to nothing is kept
    * @param turn time and effects
    * @returns whether the event is new and of a stream that we read
+   * @throws {ProtocolError} when its time is before that of an earlier place
    */
-  advance(stream: StreamName, seq: number, turn: Turn): boolean {
-    const last = this.#seqs.get(stream);
-    if (last === undefined || seq <= last) return false;
-    const missing = seq - last - 1;
+  advance(head: Pick<EventHead, "stream" | "seq" | "at">, turn: Turn): boolean {
+    const { stream, seq, at } = head;
+    const last = this.#cursors.get(stream);
+    if (last === undefined || seq <= last.seq) return false;
+    if (at < last.at) throw new ProtocolError("Cannot take event: its time is before that of an earlier one");
+    const missing = seq - last.seq - 1;
     if (missing > 0) notice(turn, "gap", `${missing} ${missing === 1 ? "message is" : "messages are"} missing here`);
-    this.#seqs.set(stream, seq);
+    this.#cursors.set(stream, { seq, at });
     return true;
   }
 
@@ -90,7 +102,7 @@ export class Receiving {
    * @param options the room whose stream it is of, `undefined` for one's own inbox; time and effects
    */
   async event(head: EventHead, body: Bytes, options: Turn & { readonly room: Room | undefined }): Promise<void> {
-    if (!this.advance(head.stream, head.seq, options)) return;
+    if (!this.advance(head, options)) return;
     try {
       const box = options.room === undefined ? body : this.#ownCopy(body);
       if (box !== undefined) await this.#open(head, box, options);
@@ -111,10 +123,13 @@ export class Receiving {
     if (opened.kind === "repeat") return;
     if (opened.kind === "unopenable") {
       const who = opened.peer === undefined ? undefined : this.#people.get(opened.peer);
-      const from = who === undefined ? "" : ` from ${who.certificate.handle}`;
+      // Nothing vouches for the name in it: anybody can put another's certificate there.
+      const from = who === undefined ? "" : ` that says it is from ${who.certificate.handle}`;
       return notice(options, "cannotOpen", `A message${from} could not be opened, ask to have it sent again`);
     }
-    const { person } = this.#people.meet(opened.peer);
+    // Whoever writes in private can be answered, in whatever room they are.
+    const { person, hasRestarted } = this.#people.meet(opened.peer, { isHere: options.room === undefined });
+    if (hasRestarted) this.#keyring.writeOn(opened.peer.fingerprint, opened.sessionId);
     const content = decodeContent(opened.plaintext);
     // Whoever carries a copy could have put it elsewhere, or under the id of another message.
     if (content.id !== head.id || content.room !== (options.room?.id ?? null)) {

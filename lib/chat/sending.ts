@@ -8,7 +8,7 @@
 import { UserError } from "../bytes/errors.ts";
 import { type Bytes, utf8 } from "../bytes/writer.ts";
 import { TEXT_MAX_BYTES } from "../e2ee/plaintext.ts";
-import { encodeClientMessage, type EventId, type Fingerprint } from "../wire/messages.ts";
+import { encodeClientMessage, type EventId, type Fingerprint, type StreamName } from "../wire/messages.ts";
 import { idOf } from "../e2ee/identity.ts";
 import { encodeContent } from "./content.ts";
 import type { Keyring } from "./keyring.ts";
@@ -51,12 +51,14 @@ export class Sending {
   }
 
   /**
-   * Publishes every line whose keys are there, conversation by conversation, each in order.
+   * Publishes every line whose keys are there, conversation by conversation, each in order, as far as the relay keeps
+   * up.
    * @param turn time and effects
    */
   async pump(turn: Turn): Promise<void> {
     for (const stream of this.#lines.waitingStreams) {
       for (let line = this.#lines.peek(stream); line !== undefined; line = this.#lines.peek(stream)) {
+        if (this.#lines.isRelayBusy) return; // goes on when some of it is accepted
         const recipients = this.#recipients(line, turn);
         if (recipients === undefined) break; // keys are on their way; lines behind it keep their place
         this.#lines.take(stream);
@@ -66,29 +68,41 @@ export class Sending {
   }
 
   /**
-   * Takes in that the relay stored an event.
+   * Tells whether an event is one of ours that the relay has not answered for.
+   * @param id the event's id
+   * @param stream the stream that it is said to be in
+   * @returns whether it was published there and nothing was heard of it
+   */
+  isPublished(id: EventId, stream: StreamName): boolean {
+    return this.#lines.published(id)?.stream === stream;
+  }
+
+  /**
+   * Takes in that the relay stored an event, and publishes what waited for that.
    * @param id the event's id
    * @param at the relay's time
    * @param turn time and effects
    */
-  accepted(id: EventId, at: number, turn: Turn): void {
-    const line = this.#lines.settle(id);
+  async accepted(id: EventId, at: number, turn: Turn): Promise<void> {
+    const line = this.#lines.published(id);
     if (line === undefined) return;
+    this.#lines.settle(id);
     const { place, sentAtMs, text, ref } = line;
     turn.effects.push({
       kind: "show",
       event: { type: "accepted", id, place, at, sentAt: sentAtMs, text, ...(ref === undefined ? {} : { ref }) },
     });
+    await this.pump(turn);
   }
 
   /**
-   * Takes in that the relay did not store an event.
+   * Takes in that the relay did not store an event, and publishes what waited for that.
    * @param id the event's id
    * @param answer why: a code and a sentence of the relay's
    * @param turn time and effects
    */
-  refused(id: EventId, answer: { readonly code: string; readonly message: string }, turn: Turn): void {
-    const line = this.#lines.settle(id);
+  async refused(id: EventId, answer: { readonly code: string; readonly message: string }, turn: Turn): Promise<void> {
+    const line = this.#lines.published(id);
     if (line === undefined) return;
     const error = answer.code === "offline"
       ? new UserError(
@@ -98,6 +112,7 @@ export class Sending {
       )
       : new UserError("unsent", `The message was not sent: ${answer.message}`, "Wait a moment and send it again.");
     this.#fail(line, error, turn);
+    await this.pump(turn);
   }
 
   /** Whom a line can be sealed for now; `undefined` while the keys of somebody are on their way. */
@@ -136,7 +151,7 @@ export class Sending {
     const body = line.room === null
       ? boxes[0] as Bytes
       : encodeRoomCopies(recipients.map((of, i) => ({ recipientId: idOf(of), box: boxes[i] as Bytes })));
-    this.#lines.publish(line);
+    this.#lines.publish(line, body.length);
     turn.effects.push({
       kind: "send",
       packet: encodeClientMessage({ t: "publish", stream: line.stream, kind: "message", id: line.id }, body),
@@ -164,6 +179,7 @@ export class Sending {
   }
 
   #fail(line: OutgoingLine, error: UserError, turn: Turn): void {
+    this.#lines.settle(line.id);
     const { code, message, hint } = error;
     turn.effects.push({
       kind: "show",

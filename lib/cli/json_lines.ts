@@ -1,7 +1,7 @@
 /**
  * `--json`: one JSON object a line in both directions, for bots and tests (README "JSON lines"). Every line out carries
- * `"v":1`; readers ignore fields and types that they do not know. JSON strings escape control characters, so peer text
- * stands here as it was written.
+ * `"v":1`; readers ignore fields and types that they do not know. Peer text stands here as it was written; what could steer a
+ * terminal, turn a line around or end one is spelled as an escape of JSON, which reads back the same.
  * @module
  */
 
@@ -38,13 +38,16 @@ const INPUT_LINE = v.variant("type", [
   v.object({ type: v.literal("quit"), ref: REF }),
 ]);
 
+/** DEL, the C1 controls, line and paragraph separators, bidi controls: JSON leaves them as they are, readers may not. */
+const RISKY = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
 /**
  * Writes an event as a line.
  * @param event what happened
  * @returns the line without its end
  */
 export function toJsonLine(event: ChatEvent | ProgramEvent): string {
-  return JSON.stringify({ v: JSON_LINES_VERSION, ...fieldsOf(event) });
+  return JSON.stringify({ v: JSON_LINES_VERSION, ...fieldsOf(event) }).replace(RISKY, escaped);
 }
 
 /**
@@ -112,6 +115,10 @@ function parseJson(line: string): unknown {
   } catch {
     return undefined; // without the cause: it quotes the line
   }
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 function fieldsOf(event: ChatEvent | ProgramEvent): object {

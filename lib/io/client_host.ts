@@ -47,6 +47,8 @@ export class ClientHost {
   #chat: Chat | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #resumeInput: () => void = () => {};
+  #resumeOutput: () => void = () => {};
+  #isOver = false;
   #hasBeenReady = false;
   #wantsToLeave = false;
   #hasFinished = false;
@@ -87,11 +89,11 @@ export class ClientHost {
       opened: (relay) => void this.#turns.run(() => this.#begin(relay)),
       packet: async (packet) => {
         await this.#turn(() => ({ kind: "packet", packet: decodeRelayMessage(packet), nowMs: nowMs() }));
-        await front.ready();
+        await this.#outputReady();
       },
-      ended: (end) => this.#over.resolve(end),
+      ended: (end) => this.#end(end),
     });
-    front.broken.then(() => this.#tcp?.close("quit", "the client ends"));
+    front.broken.then(() => this.quit());
     void this.#readInput();
     const end = await this.#over.promise;
     await this.#tcp.finished;
@@ -116,6 +118,29 @@ export class ClientHost {
       { identity, certificate, relay: { name: relayName, fingerprint }, room },
       nowMs(),
     );
+  }
+
+  /** The link is over, and with it all that waits for room: a reader that never reads must not keep this alive. */
+  #end(end: LinkEnd): void {
+    this.#isOver = true;
+    this.#over.resolve(end);
+    this.#resumeInput();
+    this.#resumeOutput();
+  }
+
+  /** Waits while too much is on its way: the pipe waits, not this program's memory. */
+  #inputReady(): Promise<void> {
+    if (this.#isOver || this.#chat?.takesInput === true) return Promise.resolve();
+    return new Promise((resolve) => this.#resumeInput = resolve);
+  }
+
+  #outputReady(): Promise<void> {
+    // Not a race with `#over`: a promise that is never settled keeps all that ever waited for it.
+    return new Promise((resolve) => {
+      this.#resumeOutput = resolve;
+      if (this.#isOver) resolve();
+      else this.#options.front.ready().then(resolve);
+    });
   }
 
   /** One turn of the core; turns never overlap, and a turn is over when its effects are done. */
@@ -157,12 +182,11 @@ export class ClientHost {
 
   async #readInput(): Promise<void> {
     await Promise.race([this.#ready.promise, this.#over.promise]);
+    if (this.#isOver) return;
     for await (const input of this.#options.front.inputs()) {
       await this.#takeInput(input);
-      if (this.#chat?.takesInput !== true) {
-        // Nothing is read while too much is on its way: the pipe waits, not this program's memory.
-        await Promise.race([new Promise<void>((resolve) => this.#resumeInput = resolve), this.#over.promise]);
-      }
+      await this.#inputReady();
+      if (this.#isOver) return; // what stands behind a /quit is not read
     }
     this.quit();
   }

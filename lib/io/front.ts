@@ -34,7 +34,8 @@ export interface Front {
   /** Resolves when nobody can see any more what is shown: the client then ends. */
   readonly broken: Promise<unknown>;
   /**
-   * Shows the last words, waits until all of it was written, and restores what was changed.
+   * Shows the last words and restores what was changed. What it printed may still be in its writers, which `runProgram`
+   * drains.
    * @param hasBeenReady whether the chat had begun
    */
   close(hasBeenReady: boolean): Promise<void>;

@@ -15,8 +15,6 @@ import type { BoundedWriter } from "./output.ts";
 
 /** The longest line that is read: the longest message with every character escaped as JSON, and its frame. */
 export const INPUT_LINE_MAX_BYTES: number = 128 * 1024;
-/** How long a reader that does not read may hold up the end. */
-export const DRAIN_TIMEOUT_MS = 5_000;
 
 /** What both fronts are made from. */
 export interface LineFrontOptions {
@@ -76,10 +74,10 @@ export class PlainFront implements Front {
     return this.#options.out.ready();
   }
 
-  /** Ends reading and waits until all is printed. */
-  async close(): Promise<void> {
+  /** Ends reading. */
+  close(): Promise<void> {
     this.#stop.abort();
-    await Promise.all([this.#options.out, this.#options.err].map((to) => to.drain({ timeoutMs: DRAIN_TIMEOUT_MS })));
+    return Promise.resolve();
   }
 }
 
@@ -128,13 +126,13 @@ export class JsonFront implements Front {
   }
 
   /**
-   * Prints `bye` if the chat had begun, ends reading, and waits until all is printed.
+   * Prints `bye` if the chat had begun, and ends reading.
    * @param hasBeenReady whether it had
    */
-  async close(hasBeenReady: boolean): Promise<void> {
+  close(hasBeenReady: boolean): Promise<void> {
     this.#stop.abort();
     if (hasBeenReady) this.#options.out.write(toJsonLine({ type: "bye" }) + "\n");
-    await this.#options.out.drain({ timeoutMs: DRAIN_TIMEOUT_MS });
+    return Promise.resolve();
   }
 }
 

@@ -3,19 +3,32 @@
  * @module
  */
 
+import { UserError } from "../bytes/errors.ts";
 import { spellFingerprint } from "../chat/chat.ts";
-import { safe, safeText } from "../cli/safe_text.ts";
+import { renderError } from "../cli/render.ts";
+import { safe, type SafeText, safeText } from "../cli/safe_text.ts";
+import { checkHandle } from "../wire/handle.ts";
 import type { KnownRelay } from "./dial.ts";
 
 /**
- * Asks for a word.
- * @param question what is asked
+ * Asks for a name, again and again until it is one.
  * @param offered what Enter alone means
- * @returns the answer; `undefined` when there was none and nothing is offered
+ * @returns the name, in NFC; `undefined` when the person wants to leave (Ctrl-C or Ctrl-D)
  */
-export function askText(question: string, offered: string | undefined): string | undefined {
-  const answer = prompt(offered === undefined ? `${question}:` : `${question} [${safeText(offered)}]:`)?.trim();
-  return answer === undefined || answer === "" ? offered : answer;
+export function askHandle(offered: string | undefined): string | undefined {
+  const question = offered === undefined ? safe`Your name:` : safe`Your name [${safeText(offered)}]:`;
+  for (let lines: readonly SafeText[] = [question];;) {
+    const answer = prompt(lines.join("\n"));
+    if (answer === null) return undefined;
+    const name = answer.trim() === "" ? offered : answer.trim();
+    if (name === undefined) continue;
+    try {
+      return checkHandle(name).handle;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      lines = [...renderError(error, { hasColor: false }), question];
+    }
+  }
 }
 
 /**

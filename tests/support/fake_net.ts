@@ -4,10 +4,11 @@
  * change, hold back or invent what passes.
  */
 import { encodeHex } from "@std/encoding/hex";
+import { DecodeError, ProtocolError } from "../../lib/bytes/errors.ts";
 import type { Bytes } from "../../lib/bytes/writer.ts";
 import { Chat } from "../../lib/chat/chat.ts";
-import { parseLine } from "../../lib/chat/commands.ts";
-import type { ChatInput } from "../../lib/chat/effects.ts";
+import { type Command, parseLine } from "../../lib/chat/commands.ts";
+import type { ChatEffect, ChatInput } from "../../lib/chat/effects.ts";
 import type { ChatEvent } from "../../lib/chat/events.ts";
 import { generateDhKeyPair } from "../../lib/crypto/dh.ts";
 import { secureRandom } from "../../lib/crypto/random.ts";
@@ -19,12 +20,14 @@ import {
   openRoomId,
   relayFingerprint,
 } from "../../lib/e2ee/identity.ts";
+import type { Life } from "../../lib/e2ee/life.ts";
 import type { RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
 import { NameBook } from "../../lib/relay/names.ts";
 import { Relay } from "../../lib/relay/relay.ts";
 import { checkRoomName } from "../../lib/wire/handle.ts";
 import {
+  type ClientMessage,
   decodeClientMessage,
   decodeRelayMessage,
   encodeRelayMessage,
@@ -39,10 +42,18 @@ export const START_MS = Date.UTC(2026, 0, 1);
 /** What a test does to a packet on its way to a client: give back what shall arrive instead. */
 export type Tamper = (packet: Packet<RelayMessage>, to: FakeClient) => Packet<RelayMessage>[];
 
+/** What a client said to the relay. */
+export interface Sent {
+  readonly from: FakeClient;
+  readonly packet: Packet<ClientMessage>;
+}
+
 /** How somebody joins. */
 export interface JoinOptions {
   /** The keys; fresh ones without. */
   readonly identity?: Identity;
+  /** How long fresh keys are meant to live, `lasting` without. */
+  readonly life?: Life;
   /** The room, `lobby` without. */
   readonly room?: string;
 }
@@ -52,7 +63,10 @@ export class FakeClient {
   readonly events: ChatEvent[] = [];
   wakeAtMs: number | undefined;
   hasFinished = false;
+  /** What the relay said when it ended the link. */
   closed: { code: string; message: string } | undefined;
+  /** Why the core refused the relay; the link has ended with it, as the host would end it. */
+  failure: DecodeError | ProtocolError | undefined;
 
   constructor(
     readonly net: FakeNet,
@@ -64,14 +78,29 @@ export class FakeClient {
 
   /** Types a line, and lets everything that follows from it happen. */
   async type(line: string, ref?: string): Promise<void> {
-    const command = parseLine(line);
-    await this.net.give(this, {
-      kind: "command",
-      command,
-      nowMs: this.net.nowMs,
-      ...(ref === undefined ? {} : { ref }),
-    });
+    await this.enter(line, ref);
     await this.net.settle();
+  }
+
+  /** Types a line; what it sends is on its way and has not arrived. */
+  async enter(line: string, ref?: string): Promise<void> {
+    await this.command(parseLine(line), ref);
+  }
+
+  /** Gives a command; what it sends is on its way and has not arrived. */
+  async command(command: Command, ref?: string): Promise<void> {
+    const refField = ref === undefined ? {} : { ref };
+    await this.net.give(this, { kind: "command", command, nowMs: this.net.nowMs, ...refField });
+  }
+
+  /** What people compare. */
+  get fingerprint(): string {
+    return this.certificate.fingerprint;
+  }
+
+  /** The stream of its own inbox. */
+  get inbox(): string {
+    return `inbox/${this.certificate.fingerprint}`;
   }
 
   /** The events of one type. */
@@ -82,6 +111,11 @@ export class FakeClient {
   /** The texts that arrived, in order. */
   get texts(): string[] {
     return this.all("message").map((message) => message.text);
+  }
+
+  /** The ids of the messages that arrived and of one's own that were accepted, in order. */
+  get ids(): string[] {
+    return this.events.flatMap((event) => event.type === "message" || event.type === "accepted" ? [event.id] : []);
   }
 
   /** The codes of the notices, in order. */
@@ -100,12 +134,17 @@ export class FakeClient {
 /** The network, the relay and the clock. */
 export class FakeNet {
   nowMs = START_MS;
+  /** Those who are linked. */
   readonly clients = new Map<number, FakeClient>();
-  /** Every body that the relay ever got. */
-  readonly bodies: Bytes[] = [];
+  /** Those who ever were, in order. */
+  readonly everybody: FakeClient[] = [];
+  /** Everything that the relay ever got. */
+  readonly sent: Sent[] = [];
   tamper: Tamper = (packet) => [packet];
   readonly relay: Relay;
   readonly #queue: { to: number; packet: Bytes }[] = [];
+  /** How many packets are on their way to each link: at none its outbox is empty. */
+  readonly #waitingFor = new Map<number, number>();
   #nextLink = 1;
 
   private constructor(readonly relayPublic: Bytes, readonly relayPrint: string) {
@@ -118,10 +157,23 @@ export class FakeNet {
     return new FakeNet(publicBytes, await relayFingerprint(publicBytes));
   }
 
+  /** Every body that the relay ever got. */
+  get bodies(): Bytes[] {
+    return this.sent.map(({ packet }) => packet.body);
+  }
+
   /** Makes a client, links it and lets the greetings pass. */
   async join(handle: string, options: JoinOptions = {}): Promise<FakeClient> {
+    const client = await this.link(handle, options);
+    await this.settle();
+    return client;
+  }
+
+  /** Makes a client and links it; no greeting has arrived. */
+  async link(handle: string, options: JoinOptions = {}): Promise<FakeClient> {
     this.nowMs += 1; // a restarted client's certificate is newer
-    const identity = options.identity ?? await generateIdentity({ life: "lasting", nowMs: this.nowMs });
+    const identity = options.identity ??
+      await generateIdentity({ life: options.life ?? "lasting", nowMs: this.nowMs });
     const certificate = await createCertificate(identity, { handle, createdMs: this.nowMs });
     const { name, folded } = checkRoomName(options.room ?? "lobby");
     const room = { name, id: fingerprintOf(await openRoomId(this.relayPublic, folded)) };
@@ -129,10 +181,10 @@ export class FakeNet {
     const chat = await Chat.create({ identity, certificate, relay, room }, this.nowMs);
     const client = new FakeClient(this, this.#nextLink++, chat, identity, certificate);
     this.clients.set(client.link, client);
+    this.everybody.push(client);
     const { fingerprint, life, createdMs, encoded } = certificate;
     const caller = { fingerprint, handle, life, createdMs, certificate: encoded };
     this.relayInput({ kind: "opened", link: client.link, caller, nowMs: this.nowMs });
-    await this.settle();
     return client;
   }
 
@@ -152,22 +204,26 @@ export class FakeNet {
   /** Lets everything happen that is under way. */
   async settle(): Promise<void> {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      this.#waitingFor.set(next.to, (this.#waitingFor.get(next.to) ?? 1) - 1);
       const client = this.clients.get(next.to);
       if (client === undefined) continue;
       for (const packet of this.tamper(decodeRelayMessage(decodePacket(next.packet)), client)) {
         await this.give(client, { kind: "packet", packet, nowMs: this.nowMs });
+      }
+      if (this.#waitingFor.get(next.to) === 0) {
+        this.relayInput({ kind: "drained", link: next.to, nowMs: this.nowMs });
       }
     }
   }
 
   /** Puts something on the way to a client that the relay never said. */
   inject(to: FakeClient, packet: Packet<RelayMessage>): void {
-    this.#queue.push({ to: to.link, packet: encodeRelayMessage(packet.message, packet.body) });
+    this.#enqueue(to.link, encodeRelayMessage(packet.message, packet.body));
   }
 
   /** Gives a client one input and does what it says. */
   async give(client: FakeClient, input: ChatInput): Promise<void> {
-    for (const effect of await client.chat.handle(input)) {
+    for (const effect of await this.#handle(client, input)) {
       if (effect.kind === "show") client.events.push(effect.event);
       else if (effect.kind === "wakeAt") client.wakeAtMs = effect.atMs;
       else if (effect.kind === "send") this.#fromClient(client, effect.packet);
@@ -175,6 +231,19 @@ export class FakeNet {
         client.hasFinished = true;
         await client.drop("quit");
       }
+    }
+  }
+
+  /** A core refuses a relay by these two classes alone; anything else is a bug and fails the test. */
+  async #handle(client: FakeClient, input: ChatInput): Promise<ChatEffect[]> {
+    try {
+      return await client.chat.handle(input);
+    } catch (error) {
+      const isRefusal = input.kind === "packet" && (error instanceof DecodeError || error instanceof ProtocolError);
+      if (!isRefusal) throw error;
+      client.failure = error;
+      await client.drop();
+      return [];
     }
   }
 
@@ -187,16 +256,15 @@ export class FakeNet {
   }
 
   #fromClient(client: FakeClient, bytes: Bytes): void {
-    const raw = decodePacket(bytes);
-    this.bodies.push(raw.body);
-    this.relayInput({ kind: "message", link: client.link, packet: decodeClientMessage(raw), nowMs: this.nowMs });
+    const packet = decodeClientMessage(decodePacket(bytes));
+    this.sent.push({ from: client, packet });
+    this.relayInput({ kind: "message", link: client.link, packet, nowMs: this.nowMs });
   }
 
   #performRelay(effect: RelayEffect): void {
     if (effect.kind === "send") {
       for (const to of effect.links) {
-        this.#queue.push({ to, packet: effect.packet });
-        this.relayInputLater(to);
+        this.#enqueue(to, effect.packet);
       }
     } else if (effect.kind === "close") {
       const client = this.clients.get(effect.link);
@@ -205,10 +273,8 @@ export class FakeNet {
     }
   }
 
-  /** The outboxes of this network are always empty at once. */
-  private relayInputLater(link: number): void {
-    if (this.relay.isWaitingForDrain(link)) {
-      queueMicrotask(() => this.relayInput({ kind: "drained", link, nowMs: this.nowMs }));
-    }
+  #enqueue(to: number, packet: Bytes): void {
+    this.#queue.push({ to, packet });
+    this.#waitingFor.set(to, (this.#waitingFor.get(to) ?? 0) + 1);
   }
 }

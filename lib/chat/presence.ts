@@ -1,0 +1,208 @@
+/**
+ * Who is here: the room's roster, those who come and go, and the answers to `/users`. Its law: nobody counts as being
+ * in the room, and nothing is sealed for them, before the person was shown them.
+ * @module
+ */
+
+import { AuthError, DecodeError, UserError } from "../bytes/errors.ts";
+import { ByteReader } from "../bytes/reader.ts";
+import type { Bytes } from "../bytes/writer.ts";
+import { CERTIFICATE_MAX_BYTES, verifyCertificate } from "../e2ee/certificate.ts";
+import { encodeClientMessage, type Fingerprint, type RelayMessage } from "../wire/messages.ts";
+import type { Member, Ref } from "./events.ts";
+import type { Keyring } from "./keyring.ts";
+import type { Meeting, People } from "./people.ts";
+import type { Room } from "./receiving.ts";
+import { notice, type Turn } from "./turn.ts";
+import { WhoRequests } from "./who_requests.ts";
+
+/** What `Presence` is made from. */
+export interface PresenceOptions {
+  /** Ourselves, whom no list shows. */
+  readonly own: Fingerprint;
+  /** The room that we are in. */
+  readonly room: Room;
+  /** Who was shown. */
+  readonly people: People;
+  /** Whose sessions are forgotten when their client started anew. */
+  readonly keyring: Keyring;
+}
+
+/** Those in one client's room and on its relay. */
+export class Presence {
+  readonly #options: PresenceOptions;
+  readonly #who = new WhoRequests();
+  #isShown = false;
+
+  /**
+   * Starts with nobody.
+   * @param options who we are and where
+   */
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Lists those in the room, for the person's first look; from now on every change is told.
+   * @returns who is there, by handle
+   */
+  begin(): Member[] {
+    this.#isShown = true;
+    return this.#members();
+  }
+
+  /**
+   * Takes in a page of the room's roster. One that comes late is told like people who join.
+   * @param body certificates
+   * @param turn time and effects
+   * @throws {DecodeError} when the page is malformed
+   */
+  async roster(body: Bytes, turn: Turn): Promise<void> {
+    for (const certificate of cutCertificates(body)) await this.#enter(certificate, turn.nowMs, turn);
+  }
+
+  /**
+   * Takes in that somebody joined.
+   * @param at the relay's time
+   * @param certificate who
+   * @param turn time and effects
+   */
+  async joined(at: number, certificate: Bytes, turn: Turn): Promise<void> {
+    await this.#enter(certificate, at, turn);
+  }
+
+  /**
+   * Takes in that somebody left.
+   * @param message who, when and why
+   * @param turn time and effects
+   */
+  left(message: Extract<RelayMessage, { t: "left" }>, turn: Turn): void {
+    const { room, people } = this.#options;
+    const person = people.leave(message.who, room.id);
+    if (person === undefined || !this.#isShown) return;
+    const { handle, fingerprint } = person.certificate;
+    const { at, reason } = message;
+    turn.effects.push({ kind: "show", event: { type: "left", room: room.name, at, reason, handle, fingerprint } });
+  }
+
+  /** Those who asked and were not answered. */
+  get questions(): Pick<WhoRequests, "isEmpty" | "isFull"> {
+    return this.#who;
+  }
+
+  /**
+   * Notes that somebody wants to know who is linked to the relay.
+   * @param ref what comes back with the answer
+   */
+  ask(ref: Ref | undefined): void {
+    this.#who.add(ref);
+  }
+
+  /**
+   * Asks what somebody wants to know, as soon as it is time.
+   * @param turn time and effects
+   */
+  askNext(turn: Turn): void {
+    const ref = this.#who.start(turn.nowMs);
+    if (ref !== undefined) turn.effects.push({ kind: "send", packet: encodeClientMessage({ t: "who", ref }) });
+  }
+
+  /**
+   * Takes in a page of an answer; people count as here once the last page was shown.
+   * @param message which question, and whether more follow
+   * @param body certificates
+   * @param turn time and effects
+   * @throws {DecodeError} when the page is malformed
+   * @throws {ProtocolError} when nobody asked
+   */
+  async answered(message: Extract<RelayMessage, { t: "people" }>, body: Bytes, turn: Turn): Promise<void> {
+    const { ref: number, more } = message;
+    const answer = this.#who.take({ number, more, certificates: cutCertificates(body) });
+    if (answer === undefined) return;
+    const { people, room } = this.#options;
+    const linked = new Set<Fingerprint>();
+    for (const certificate of answer.certificates) {
+      const meeting = await this.#meet(certificate, turn, { isHere: true });
+      if (meeting !== undefined) linked.add(meeting.person.certificate.fingerprint);
+    }
+    people.keepHere(linked);
+    const members = this.#members();
+    const elsewhere = people.elsewhere().map((person) => people.show(person));
+    for (const ref of answer.refs) {
+      const refField = ref === undefined ? {} : { ref };
+      turn.effects.push({ kind: "show", event: { type: "users", room: room.name, members, elsewhere, ...refField } });
+    }
+  }
+
+  /**
+   * Tells when the next question may be asked.
+   * @returns the time, `undefined` when none waits
+   */
+  nextDueMs(): number | undefined {
+    return this.#who.nextDueMs();
+  }
+
+  /**
+   * Warns of a member whose key changed.
+   * @param member who
+   * @param turn time and effects
+   */
+  warnIfChanged(member: Member, turn: Turn): void {
+    if (member.trust !== "changed") return;
+    const { handle } = member;
+    notice(
+      turn,
+      "keyChanged",
+      `The key of ${handle} CHANGED: somebody else may be using the name. Nothing is sent to them until you ` +
+        `compare fingerprints (/fingerprint ${handle}) and accept the new key with /trust ${handle}`,
+    );
+  }
+
+  async #enter(certificate: Bytes, at: number, turn: Turn): Promise<void> {
+    const { room, people } = this.#options;
+    const meeting = await this.#meet(certificate, turn, { room: room.id });
+    if (meeting === undefined || !this.#isShown) return;
+    if (!meeting.isNewInRoom && !meeting.hasRestarted) return; // told before
+    const member = people.show(meeting.person);
+    turn.effects.push({ kind: "show", event: { type: "joined", room: room.name, at, ...member } });
+    this.warnIfChanged(member, turn);
+  }
+
+  /** Meets a certificate that the relay gave; one that is not what it seems is told and its owner left out. */
+  async #meet(
+    bytes: Bytes,
+    turn: Turn,
+    where: { readonly room?: Fingerprint; readonly isHere?: boolean },
+  ): Promise<Meeting | undefined> {
+    const { own, people, keyring } = this.#options;
+    let meeting: Meeting;
+    try {
+      const certificate = await verifyCertificate(bytes);
+      if (certificate.fingerprint === own) return undefined;
+      meeting = people.meet(certificate, where);
+    } catch (error) {
+      // A UserError is a handle that is malformed.
+      if (!(error instanceof AuthError || error instanceof DecodeError || error instanceof UserError)) throw error;
+      notice(
+        turn,
+        "badCertificate",
+        "The relay showed somebody whose certificate is not valid; nothing is sent to them",
+      );
+      return undefined;
+    }
+    if (meeting.hasRestarted) await keyring.forget(meeting.person.certificate.fingerprint);
+    return meeting;
+  }
+
+  #members(): Member[] {
+    const { people, room } = this.#options;
+    return people.inRoom(room.id).map((person) => people.show(person));
+  }
+}
+
+function cutCertificates(body: Bytes): Bytes[] {
+  const reader = new ByteReader(body, "certificates");
+  const certificates: Bytes[] = [];
+  while (reader.remaining > 0) certificates.push(reader.lv(CERTIFICATE_MAX_BYTES));
+  return certificates;
+}

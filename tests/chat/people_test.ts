@@ -1,0 +1,133 @@
+// Aim: trust belongs to the key, never to the name.
+import { assertEquals, assertThrows } from "@std/assert";
+import { ProtocolError, UserError } from "../../lib/bytes/errors.ts";
+import type { Certificate } from "../../lib/e2ee/certificate.ts";
+import { People, PEOPLE_MAX } from "../../lib/chat/people.ts";
+
+const ROOM = "R".repeat(51) + "A";
+const EMPTY = new Uint8Array(0);
+
+/** A certificate as if it had been verified; `People` looks at nothing but handle, fingerprint and time. */
+function certificate(handle: string, key: string, createdMs = 1): Certificate {
+  const bytes = { signPublic: EMPTY, dhPublic: EMPTY, noisePublic: EMPTY, id: EMPTY, encoded: EMPTY };
+  return { suite: 1, handle, fingerprint: key, life: "lasting", createdMs, ...bytes };
+}
+
+function handles(people: readonly { readonly certificate: Certificate }[]): string[] {
+  return people.map((person) => person.certificate.handle);
+}
+
+Deno.test("People.meet() pins a name to the first key that has it", () => {
+  const people = new People();
+  const first = people.meet(certificate("bob", "K1")).person;
+  const second = people.meet(certificate("bob", "K2")).person;
+  assertEquals([people.trust(first), people.trust(second)], ["new", "changed"]);
+});
+
+Deno.test("People.meet() counts a key as known when it comes back with a newer certificate", () => {
+  const people = new People();
+  const meetings = [1, 1, 2, 1].map((createdMs) => people.meet(certificate("bob", "K1", createdMs)));
+  assertEquals(meetings.map(({ hasRestarted }) => hasRestarted), [false, false, true, false]);
+  assertEquals(meetings.map(({ person }) => person.certificate.createdMs), [1, 1, 2, 2]);
+  assertEquals(people.show(meetings[0]!.person).trust, "known");
+});
+
+Deno.test("People.meet() takes a new handle from a newer certificate alone, and pins both names", () => {
+  const people = new People();
+  people.meet(certificate("bob", "K1", 2));
+  assertEquals(people.meet(certificate("old", "K1", 1)).person.certificate.handle, "bob");
+  assertEquals(people.meet(certificate("robert", "K1", 3)).person.certificate.handle, "robert");
+  assertEquals(people.trust(people.meet(certificate("bob", "K2")).person), "changed");
+  assertEquals(people.trust(people.meet(certificate("robert", "K3")).person), "changed");
+  assertEquals(people.trust(people.meet(certificate("old", "K4")).person), "new");
+});
+
+Deno.test("People.meet() tells who is new in a room", () => {
+  const people = new People();
+  const isNew = (where: object) => people.meet(certificate("bob", "K1"), where).isNewInRoom;
+  assertEquals([isNew({}), isNew({ room: ROOM }), isNew({ room: ROOM }), isNew({ isHere: true })], [
+    false,
+    true,
+    false,
+    false,
+  ]);
+  people.leave("K1", ROOM);
+  assertEquals(isNew({ room: ROOM }), true);
+});
+
+Deno.test("People.meet() refuses handles that are malformed or not in NFC", () => {
+  const people = new People();
+  for (const handle of ["", "two words", "e\u0301mile", "bo\u202eb"]) {
+    assertThrows(() => people.meet(certificate(handle, "K1")), UserError);
+  }
+  assertEquals(people.get("K1"), undefined);
+});
+
+Deno.test("People.leave() answers with who left, once", () => {
+  const people = new People();
+  people.meet(certificate("bob", "K1"), { room: ROOM });
+  assertEquals(people.leave("K1", "another room"), undefined);
+  assertEquals(people.leave("K1", ROOM)?.certificate.handle, "bob");
+  assertEquals(people.leave("K1", ROOM), undefined);
+  assertEquals(people.leave("K9", ROOM), undefined);
+  assertEquals(people.inRoom(ROOM), []);
+});
+
+Deno.test("People.keepHere() keeps those in a room and those named, and nobody else", () => {
+  const people = new People();
+  people.meet(certificate("carol", "K3"), { room: ROOM });
+  people.meet(certificate("bob", "K2"), { isHere: true });
+  people.meet(certificate("alice", "K1"), { isHere: true });
+  assertEquals(handles(people.elsewhere()), ["alice", "bob"]);
+  people.keepHere(new Set(["K2"]));
+  assertEquals([handles(people.elsewhere()), handles(people.inRoom(ROOM))], [["bob"], ["carol"]]);
+});
+
+Deno.test("People.resolve() finds whoever is here by any spelling that folds to their name", () => {
+  const people = new People();
+  people.meet(certificate("Bill", "K1"), { room: ROOM });
+  people.meet(certificate("gone", "K2"));
+  for (const name of ["Bill", "bill", "BILL", "bi1l"]) {
+    assertEquals(people.resolve(name).certificate.fingerprint, "K1");
+  }
+  for (const name of ["gone", "nobody"]) {
+    assertEquals(assertThrows(() => people.resolve(name), UserError).code, "noSuchPerson");
+  }
+  assertEquals(assertThrows(() => people.resolve("two words"), UserError).code, "nameInvalid");
+});
+
+Deno.test("People.resolve() refuses a name that two keys claim", () => {
+  const people = new People();
+  people.meet(certificate("bob", "K1"), { room: ROOM });
+  people.meet(certificate("b0b", "K2"), { isHere: true });
+  const error = assertThrows(() => people.resolve("bob"), UserError);
+  assertEquals([error.code, error.message.includes("different keys")], ["noSuchPerson", true]);
+});
+
+Deno.test("People.accept() moves the name to the new key, and the old key is the changed one", () => {
+  const people = new People();
+  const first = people.meet(certificate("bob", "K1")).person;
+  const second = people.meet(certificate("bob", "K2")).person;
+  people.accept(second);
+  assertEquals([people.trust(first), people.trust(second)], ["changed", "known"]);
+});
+
+Deno.test("People.meet() forgets those gone when there are too many, but never their names", () => {
+  const people = new People();
+  people.meet(certificate("first", "gone"));
+  for (let i = 1; i < PEOPLE_MAX; i++) people.meet(certificate(`p${i}`, `K${i}`), { isHere: true });
+  people.meet(certificate("one-more", "more"), { isHere: true });
+  assertEquals(people.get("gone"), undefined);
+  assertThrows(() => people.meet(certificate("too-many", "many"), { isHere: true }), ProtocolError);
+  people.keepHere(new Set());
+  assertEquals(people.trust(people.meet(certificate("first", "other key")).person), "changed");
+  assertEquals(people.trust(people.meet(certificate("first", "gone")).person), "new");
+});
+
+Deno.test("People.meet() refuses to remember names without end", () => {
+  const people = new People();
+  const error = assertThrows(() => {
+    for (let i = 0; i < 100_000; i++) people.meet(certificate(`p${i}`, `K${i}`));
+  }, ProtocolError);
+  assertEquals(error.message.includes("names"), true);
+});

@@ -1,0 +1,69 @@
+// Aim: two clients exchange 10,000 messages, in order, none lost, none twice, while a third joins and leaves. Both write
+// as fast as they are read; nothing is measured.
+
+import { assertEquals, assertGreater } from "@std/assert";
+import { Stage, type StagedRelay } from "../support/e2e_stage.ts";
+import type { JsonLine, Process } from "../support/process.ts";
+
+const MESSAGES_EACH = 5_000;
+
+Deno.test("two clients exchange 10,000 messages while a third joins and leaves", async () => {
+  await using stage = new Stage();
+  const relay = await stage.relay();
+  const [alice, bob] = await stage.clients(relay, "alice", "bob");
+  let isDone = false;
+  const third = visit(stage, relay, () => isDone);
+  const [fromBob, fromAlice] = await Promise.all([talk(alice, "alice"), talk(bob, "bob")]);
+  isDone = true;
+  const visits = await third;
+
+  // By the ids, which both sides must agree on: a copy under another id would be seen.
+  assertEquals(fromAlice.heard, fromBob.accepted, "bob heard what alice sent");
+  assertEquals(fromBob.heard, fromAlice.accepted, "alice heard what bob sent");
+  assertGreater(visits, 1);
+  for (const client of [alice, bob]) {
+    await client.closeInput();
+    assertEquals((await client.exit()).code, 0);
+    const odd = client.printedJson.filter(({ type }) => type === "error" || type === "notice");
+    assertEquals(odd, []);
+  }
+});
+
+/** Sends all of one side and hears all of the other. */
+async function talk(client: Process, name: string): Promise<{ accepted: string[]; heard: string[] }> {
+  const sending = (async () => {
+    for (let i = 0; i < MESSAGES_EACH; i++) await client.send({ type: "say", text: `${name} ${i}`, ref: i });
+  })();
+  const accepted: string[] = [];
+  const heard: string[] = [];
+  while (accepted.length < MESSAGES_EACH || heard.length < MESSAGES_EACH) {
+    const line: JsonLine = JSON.parse(await client.nextLine((text) => /"type":"(accepted|message|error)"/.test(text)));
+    if (line["type"] === "accepted") {
+      assertEquals(line["ref"], accepted.length);
+      accepted.push(line["id"]);
+    } else {
+      assertEquals(line["type"], "message", JSON.stringify(line));
+      if (line["from"] === "third") continue;
+      assertEquals(line["text"].split(" ")[1], String(heard.length));
+      heard.push(line["id"]);
+    }
+  }
+  await sending;
+  return { accepted, heard };
+}
+
+/** Comes, says a word, hears one, and goes, again and again, by every way out. */
+async function visit(stage: Stage, relay: StagedRelay, isDone: () => boolean): Promise<number> {
+  const dataDir = await stage.directory();
+  let visits = 0;
+  while (!isDone()) {
+    const { process } = await stage.client(relay, "third", { dataDir });
+    await process.send({ type: "say", text: `visit ${visits}` });
+    await process.next("accepted");
+    if (visits % 2 === 0) await process.closeInput();
+    else process.signal("SIGKILL");
+    await process.exit();
+    visits++;
+  }
+  return visits;
+}
