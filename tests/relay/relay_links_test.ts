@@ -45,13 +45,13 @@ Deno.test("Relay.handle() refuses a malformed name, one that is not NFC, and a c
   assert(!bench.closed.has(bench.open("alice")));
 });
 
-Deno.test("Relay.handle() refuses a taken or look-alike name with what to do, and leaves its owner alone", () => {
+Deno.test("Relay.handle() refuses a taken or look-alike name and says why, and leaves its owner alone", () => {
   const bench = new RelayBench();
   const alice = bench.join("alice");
   for (const handle of ["alice", "Alice", "a1ice"]) {
     const closed = bench.closed.get(bench.open(`x${handle}`, { handle }));
     assertEquals(closed?.code, "nameTaken");
-    assertMatch(closed?.message ?? "", /--name/);
+    assertMatch(closed?.message ?? "", /taken on this relay/);
   }
   assertEquals(bench.heard(alice), []);
   bench.publish(alice, LOBBY_STREAM);
