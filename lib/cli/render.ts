@@ -22,6 +22,8 @@ export interface RenderOptions {
 
 /** The longest handle, relay or room name that is drawn; longer ones end in an ellipsis. */
 const NAME_MAX_CHARS = 40;
+/** How many of those in the room the first line names; it counts the others. */
+const READY_NAMES_MAX = 50;
 
 /**
  * Draws an event.
@@ -81,17 +83,15 @@ export function renderError(
 }
 
 function renderReady(event: Extract<ChatEvent, { type: "ready" }>, options: RenderOptions): SafeText[] {
-  const names = event.members.map((member) => safe`${name(member.handle)} ${mark(member.trust)}`);
+  const { relay, members } = event;
+  const named = members.slice(0, READY_NAMES_MAX).map((member) => safe`${name(member.handle)} ${mark(member.trust)}`);
+  const unnamed = members.length - named.length;
+  const others = [...named, ...(unnamed === 0 ? [] : [safe`${unnamed} more (/users)`])];
+  const secured = safe`Secured with relay ${name(relay.name)} (${safeText(spellFingerprint(relay.fingerprint))})`;
+  const here = others.length === 0 ? safeText("nobody yet") : joinSafe(others, ", ");
   return [
-    look(
-      safe`Secured: you are ${name(event.handle)} on relay ${name(event.relay.name)}, in ${room(event.room)} with ${
-        names.length === 0 ? safeText("nobody yet") : joinSafe(names, ", ")
-      }.`,
-      "green",
-      options,
-    ),
-    dim(safe`  relay ${safeText(spellFingerprint(event.relay.fingerprint))}`, options),
-    dim(safe`  you   ${safeText(spellFingerprint(event.fingerprint))}`, options),
+    look(safe`${secured}: you are ${name(event.handle)}, in ${room(event.room)} with ${here}.`, "green", options),
+    dim(safe`  your fingerprint is ${safeText(spellFingerprint(event.fingerprint))}`, options),
   ];
 }
 

@@ -54,12 +54,14 @@ export function encodeHello(hello: Hello): Bytes {
 /**
  * Decodes a hello.
  * @param payload the payload of a handshake message
- * @returns version and card
+ * @returns version and card; of another version than ours the version alone
  * @throws {DecodeError} when it is malformed
  */
 export function decodeHello(payload: Uint8Array): Hello {
   const reader = new ByteReader(payload, "hello");
   const version = new ByteReader(reader.lvExactly(2), "hello version").u16();
+  // What another version says behind it is its own affair: only the number must be understood.
+  if (version !== PROTOCOL_VERSION) return { version, card: new Uint8Array(0) };
   const card = reader.lv(CARD_MAX_BYTES);
   reader.end();
   return { version, card };

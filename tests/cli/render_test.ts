@@ -2,6 +2,7 @@
 // known stands there in words.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { spellFingerprint } from "../../lib/chat/chat.ts";
 import type { ChatEvent, Member, Trust } from "../../lib/chat/events.ts";
 import { renderError, renderEvent, type RenderOptions } from "../../lib/cli/render.ts";
 
@@ -63,7 +64,10 @@ Deno.test("renderEvent() tells how well a key is known in words, wherever somebo
         members: [member],
       },
     ];
-    for (const event of events) assert(renderEvent(event, PLAIN).join("\n").includes(`bob ${word}`), event.type);
+    for (const event of events) {
+      const lines = renderEvent(event, PLAIN).join("\n").replace(" joined #lobby", "");
+      assert(lines.includes(`bob ${word}`), event.type);
+    }
   }
 });
 
@@ -77,9 +81,16 @@ Deno.test("renderEvent() says at first: secured, which relay and fingerprint, wh
     members: [],
   };
   const lines: string[] = renderEvent(ready, PLAIN);
-  assertEquals(lines[0], "Secured: you are alice on relay office, in #lobby with nobody yet.");
-  assertEquals(lines[1]?.replaceAll(" ", ""), `relay${KEY.replace("A", "B")}`);
-  assertEquals(lines[2]?.replaceAll(" ", ""), `you${KEY}`);
+  const relayKey = spellFingerprint(KEY.replace("A", "B"));
+  assertEquals(lines[0], `Secured with relay office (${relayKey}): you are alice, in #lobby with nobody yet.`);
+  assertEquals(lines[1], `  your fingerprint is ${spellFingerprint(KEY)}`);
+});
+
+Deno.test("renderEvent() names the first of a crowd and counts the others", () => {
+  const members: Member[] = Array.from({ length: 53 }, (_, i) => ({ handle: `p${i}`, fingerprint: KEY, trust: "new" }));
+  const relay = { name: "office", fingerprint: KEY };
+  const ready: ChatEvent = { type: "ready", handle: "alice", fingerprint: KEY, relay, room: "lobby", members };
+  assert(renderEvent(ready, PLAIN)[0]?.endsWith("p49 [new], 3 more (/users)."));
 });
 
 Deno.test("renderEvent() shows one's own lines only where they are wanted", () => {

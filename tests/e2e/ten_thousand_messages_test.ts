@@ -24,7 +24,10 @@ Deno.test("two clients exchange 10,000 messages while a third joins and leaves",
   for (const client of [alice, bob]) {
     await client.closeInput();
     assertEquals((await client.exit()).code, 0);
-    const odd = client.printedJson.filter(({ type }) => type === "error" || type === "notice");
+    // On a very slow machine the third one's keys may come late; that is told, and holds up nobody.
+    const odd = client.printedJson.filter(({ type, code }) =>
+      type === "error" || (type === "notice" && code !== "keysMissing")
+    );
     assertEquals(odd, []);
   }
 });

@@ -2,14 +2,21 @@ import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { DecodeError } from "../../lib/bytes/errors.ts";
 import { type Bytes, concat, lv, lvCat, u16be, u32be, utf8 } from "../../lib/bytes/writer.ts";
-import { CARD_MAX_BYTES, decodeHello, encodeHello, type Hello, linkPrologue } from "../../lib/link/hello.ts";
+import {
+  CARD_MAX_BYTES,
+  decodeHello,
+  encodeHello,
+  type Hello,
+  linkPrologue,
+  PROTOCOL_VERSION,
+} from "../../lib/link/hello.ts";
 import { HANDSHAKE_FRAME_MAX_BYTES } from "../../lib/wire/frame.ts";
 
 /** What Noise adds to the payload of message 2, the longest overhead. */
 const NOISE_OVERHEAD_BYTES = 96;
 
 const hellos = fc.record({
-  version: fc.nat(0xffff),
+  version: fc.constant(PROTOCOL_VERSION),
   card: fc.uint8Array({ maxLength: CARD_MAX_BYTES, size: "max" }).map((card) => new Uint8Array(card)),
 });
 
@@ -64,20 +71,20 @@ Deno.test("decodeHello() throws on every truncation and on a byte more", () => {
   );
 });
 
-Deno.test("decodeHello() refuses a flipped byte or gives what encodes to exactly those bytes", () => {
+Deno.test("decodeHello() refuses a flipped byte or gives what encodes to exactly those bytes, or another version", () => {
   fc.assert(fc.property(hellos, fc.nat(), fc.integer({ min: 1, max: 255 }), (hello, at, mask) => {
     const payload = encodeHello(hello);
     const i = at % payload.length;
     payload[i] = payload[i] as number ^ mask;
     const found = decodeOrRefuse(payload);
-    if (found !== undefined) assertEquals(encodeHello(found), payload);
+    if (found?.version === PROTOCOL_VERSION) assertEquals(encodeHello(found), payload);
   }));
 });
 
-Deno.test("decodeHello() refuses random bytes or gives what encodes to exactly those bytes", () => {
+Deno.test("decodeHello() refuses random bytes or gives what encodes to exactly those bytes, or another version", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200, size: "max" }), (bytes) => {
     const found = decodeOrRefuse(bytes);
-    if (found !== undefined) assertEquals(encodeHello(found), new Uint8Array(bytes));
+    if (found?.version === PROTOCOL_VERSION) assertEquals(encodeHello(found), new Uint8Array(bytes));
   }));
 });
 
@@ -85,4 +92,9 @@ Deno.test("linkPrologue() gives the documented bytes, others for each listener",
   const field = (text: string): Bytes => lv(utf8(text));
   assertEquals(linkPrologue("relay"), concat(field("sotto/1 link\0"), field("relay"), lv(Uint8Array.of(1))));
   assertNotEquals(linkPrologue("relay"), linkPrologue("peer"));
+});
+
+Deno.test("decodeHello() reads nothing but the number of another version", () => {
+  const future = concat(lvCat(u16be(PROTOCOL_VERSION + 1)), new Uint8Array(7).fill(0xff));
+  assertEquals(decodeHello(future), { version: PROTOCOL_VERSION + 1, card: new Uint8Array(0) });
 });
