@@ -157,10 +157,11 @@ export class Chat {
       case "reset":
         throw new ProtocolError("Cannot reset a stream: it was subscribed from now on");
       case "event":
-        return await this.#receiving.event(message, body, {
+        await this.#receiving.event(message, body, {
           ...turn,
           room: message.stream === this.#roomStream ? this.#options.room : undefined,
         });
+        return await this.#sending.pump(turn); // a first message brings the keys of whoever wrote it
       case "accepted":
         return await this.#accepted(message, turn);
       case "refused":
@@ -328,7 +329,8 @@ export class Chat {
     this.#wakeAtMs = undefined;
     for (const fingerprint of this.#keyring.expire(turn.nowMs)) {
       const person = this.#people.get(fingerprint);
-      if (person === undefined || !person.isHere) continue; // they left meanwhile, which was told
+      // They left meanwhile, which was told, or wrote to us, which brought their keys.
+      if (person === undefined || !person.isHere || this.#keyring.hasSession(fingerprint)) continue;
       const { handle } = person.certificate;
       notice(turn, "keysMissing", `${handle} cannot read what you write yet: the relay gave no keys for them`);
     }

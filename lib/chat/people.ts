@@ -135,7 +135,7 @@ export class People {
    * @throws {UserError} `noSuchPerson` when nobody of that name is here, or two keys claim it
    */
   resolve(name: string): Person {
-    const { folded } = checkHandle(name);
+    const folded = foldedOrNone(name);
     const found = this.#sorted((person) => person.isHere && person.folded === folded);
     const [person, other] = found;
     if (person === undefined) {
@@ -199,4 +199,14 @@ export class People {
 
 function sortKey(person: Person): string {
   return `${person.folded}/${person.certificate.fingerprint}`;
+}
+
+/** What a typed name folds to; nobody has a name that is malformed. */
+function foldedOrNone(name: string): string | undefined {
+  try {
+    return checkHandle(name).folded;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }

@@ -86,7 +86,7 @@ export class ClientHost {
       authenticate: (remote) => judgeRelay(remote, address, policy),
     });
     this.#tcp = new TcpLink(conn, link, {
-      opened: (relay) => void this.#turns.run(() => this.#begin(relay)),
+      opened: (relay) => this.#watch(this.#turns.run(() => this.#begin(relay))),
       packet: async (packet) => {
         await this.#turn(() => ({ kind: "packet", packet: decodeRelayMessage(packet), nowMs: nowMs() }));
         await this.#outputReady();
@@ -94,7 +94,7 @@ export class ClientHost {
       ended: (end) => this.#end(end),
     });
     front.broken.then(() => this.quit());
-    void this.#readInput();
+    this.#watch(this.#readInput());
     const end = await this.#over.promise;
     await this.#tcp.finished;
     await this.#turns.run(() => Promise.resolve()); // the turn that was under way
@@ -106,7 +106,12 @@ export class ClientHost {
   quit(): void {
     this.#wantsToLeave = true;
     if (this.#chat === undefined || !this.#hasBeenReady) this.#tcp?.close("quit", "the client ends");
-    else void this.#turn(() => ({ kind: "command", command: { kind: "quit" }, nowMs: nowMs() }));
+    else this.#watch(this.#turn(() => ({ kind: "command", command: { kind: "quit" }, nowMs: nowMs() })));
+  }
+
+  /** Lets work run on that nobody waits for; a bug of ours that surfaces in it ends the program with a name. */
+  #watch(work: Promise<void>): void {
+    work.catch((error) => this.#over.reject(error));
   }
 
   async #begin(relay: KnownRelay): Promise<void> {
@@ -170,7 +175,7 @@ export class ClientHost {
       case "wakeAt":
         clearTimeout(this.#timer);
         this.#timer = setTimeout(
-          () => void this.#turn(() => ({ kind: "tick", nowMs: nowMs() })),
+          () => this.#watch(this.#turn(() => ({ kind: "tick", nowMs: nowMs() }))),
           Math.max(0, effect.atMs - nowMs()),
         );
         return;

@@ -8,7 +8,8 @@ import { fromUtf8 } from "../bytes/reader.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { assertDhPublicKey } from "../crypto/dh.ts";
 import { type Fingerprint, relayFingerprint } from "../e2ee/identity.ts";
-import type { LinkEnd, Remote } from "../link/link.ts";
+import type { LinkEnd } from "../link/link.ts";
+import type { Remote } from "../link/link_handshake.ts";
 
 /** How long the connection itself may take. */
 export const CONNECT_TIMEOUT_MS = 5_000;

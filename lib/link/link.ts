@@ -14,17 +14,14 @@
  * @module
  */
 
-import { assertNever, AuthError, DecodeError, ProtocolError, UserError } from "../bytes/errors.ts";
+import { assertNever, AuthError, ProtocolError, UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import type { DhKeyPair } from "../crypto/dh.ts";
-import { type RandomBytes, secureRandom } from "../crypto/random.ts";
 import type { CipherState } from "../noise/cipher_state.ts";
-import { HandshakeState } from "../noise/handshake_state.ts";
-import { XX, XX_PSK3 } from "../noise/patterns.ts";
+import type { TransportStates } from "../noise/handshake_state.ts";
 import { encodeFrame, FrameDecoder, HANDSHAKE_FRAME_MAX_BYTES, TRANSPORT_FRAME_MAX_BYTES } from "../wire/frame.ts";
 import { decodeLinkMessage, encodeLinkMessage, type LinkMessage } from "../wire/messages.ts";
 import { decodePacket, decodeRun, encodeRun, type RawPacket } from "../wire/packet.ts";
-import { decodeHello, encodeHello, type Hello, linkPrologue, type ListenerRole, PROTOCOL_VERSION } from "./hello.ts";
+import { isPeersFault, LinkHandshake, type LinkHandshakeOptions } from "./link_handshake.ts";
 import { type LinkState, type LinkTrigger, nextLinkState } from "./link_state.ts";
 import { Outbox } from "./outbox.ts";
 
@@ -41,35 +38,8 @@ export const IDLE_TIMEOUT_MS = 45_000;
  */
 export const RECORDS_MAX: number = 2 ** 24;
 
-/** What the other side of a handshake has shown. */
-export interface Remote {
-  /** Its static key, proved by the handshake. */
-  readonly staticPublic: Bytes;
-  /** What it says of itself. */
-  readonly hello: Hello;
-}
-
 /** What a link needs to begin. */
-export interface LinkOptions<Peer> {
-  /** Who dials is the initiator. */
-  readonly role: "initiator" | "responder";
-  /** What the listening side is. */
-  readonly listener: ListenerRole;
-  /** Our long-term pair for Noise. */
-  readonly staticKeyPair: DhKeyPair;
-  /** Our certificate, or the relay's name. */
-  readonly card: Bytes;
-  /** The shared secret of a private relay, 32 bytes. */
-  readonly psk?: Bytes;
-  /**
-   * Decides whether the other side may go on. The initiator asks between Noise messages 2 and 3, so that a middleman
-   * never learns who is calling; the responder after message 3.
-   * @throws {UserError} to refuse with a reason that the peer of a finished handshake is told
-   * @throws {AuthError} to refuse without one
-   */
-  readonly authenticate: (remote: Remote) => Promise<Peer>;
-  /** Where the ephemeral key comes from. */
-  readonly random?: RandomBytes;
+export interface LinkOptions<Peer> extends LinkHandshakeOptions<Peer> {
   /** The most that may wait to be sent. */
   readonly outboxMaxBytes?: number;
   /** Stands in for `RECORDS_MAX`, so that a test can reach it. */
@@ -108,12 +78,6 @@ export type LinkEffect<Peer> =
   /** Call `tick` at that time; a later one replaces it. */
   | { readonly kind: "wakeAt"; readonly atMs: number };
 
-/** What one call of `handle` works with. */
-interface Turn<Peer> {
-  readonly nowMs: number;
-  readonly effects: LinkEffect<Peer>[];
-}
-
 const NO_AD = new Uint8Array(0);
 
 // One array each for all of them: a flood of pings fills the outbox with pointers to one answer.
@@ -123,7 +87,7 @@ const PONG = encodeLinkMessage({ t: "pong" });
 /** One end of a link. */
 export class Link<Peer> {
   readonly #options: LinkOptions<Peer>;
-  #noise: HandshakeState | undefined;
+  #handshake: LinkHandshake<Peer> | undefined;
   readonly #frames = new FrameDecoder(HANDSHAKE_FRAME_MAX_BYTES);
   readonly #outbox: Outbox;
   readonly #handshakeOut: Bytes[] = [];
@@ -230,25 +194,18 @@ export class Link<Peer> {
   }
 
   async #start(nowMs: number, effects: LinkEffect<Peer>[]): Promise<void> {
-    const { listener, psk, random, role, staticKeyPair } = this.#options;
     this.#startedMs = nowMs;
     this.#heardMs = nowMs;
-    this.#noise = await HandshakeState.create({
-      pattern: psk === undefined ? XX : XX_PSK3,
-      role,
-      prologue: linkPrologue(listener),
-      staticKeyPair,
-      random: random ?? secureRandom,
-      ...(psk === undefined ? {} : { psk }),
-    });
-    if (role === "initiator") await this.#writeHandshake(this.#noise, new Uint8Array(0), effects);
+    const { handshake, message } = await LinkHandshake.start(this.#options);
+    this.#handshake = handshake;
+    this.#writeHandshake(message, effects);
     effects.push({ kind: "wakeAt", atMs: nowMs + HANDSHAKE_TIMEOUT_MS });
   }
 
   async #receive(bytes: Uint8Array, nowMs: number, effects: LinkEffect<Peer>[]): Promise<void> {
     this.#frames.push(bytes);
     for (let body = this.#frames.next(); body !== undefined; body = this.#frames.next()) {
-      if (this.#receiving === undefined) await this.#readHandshake(this.#started, body, { nowMs, effects });
+      if (this.#receiving === undefined) await this.#readHandshake(body, nowMs, effects);
       else await this.#readRecord(this.#receiving, body, effects);
       if (!this.#isLive) return;
       this.#heard(nowMs, effects);
@@ -288,84 +245,34 @@ export class Link<Peer> {
     }
   }
 
-  get #started(): HandshakeState {
-    if (this.#noise === undefined) throw new TypeError("Cannot use link: it has not started");
-    return this.#noise;
+  async #readHandshake(message: Bytes, nowMs: number, effects: LinkEffect<Peer>[]): Promise<void> {
+    if (this.#handshake === undefined) throw new TypeError("Cannot use link: it has not started");
+    const step = await this.#handshake.read(message);
+    if (!this.#isLive) return; // closed meanwhile: nobody learns more of us, and nobody is let in
+    if (step.kind === "reply") return this.#writeHandshake(step.message, effects);
+    this.#take(step.transport);
+    if (step.kind === "turnedAway") return this.#turnAway(step.error, effects);
+    this.#writeHandshake(step.message, effects);
+    effects.push({ kind: "opened", peer: step.peer }, { kind: "wakeAt", atMs: nowMs + PING_AFTER_MS });
   }
 
-  async #readHandshake(noise: HandshakeState, message: Bytes, turn: Turn<Peer>): Promise<void> {
-    const payload = await noise.readMessage(message);
-    if (this.#options.role === "initiator") {
-      // Message 2 was read: judge the listener before it learns who we are.
-      const peer = await this.#judge(noise, payload);
-      await this.#writeHandshake(noise, this.#hello(), turn.effects);
-      return await this.#open(noise, peer, turn);
-    }
-    if (!noise.isFinished) {
-      if (payload.length !== 0) throw new ProtocolError("Cannot read handshake: message 1 carries a payload");
-      return await this.#writeHandshake(noise, this.#hello(), turn.effects);
-    }
-    await this.#openResponder(noise, payload, turn);
-  }
-
-  async #openResponder(noise: HandshakeState, payload: Bytes, turn: Turn<Peer>): Promise<void> {
-    let peer: Peer;
-    try {
-      peer = await this.#judge(noise, payload);
-    } catch (error) {
-      if (!isPeersFault(error)) throw error;
-      return await this.#turnAway(noise, error, turn.effects);
-    }
-    await this.#open(noise, peer, turn);
-  }
-
-  /** The channel stands, so a caller that is refused can be told why, in private, before it is closed. */
-  async #turnAway(noise: HandshakeState, error: Error, effects: LinkEffect<Peer>[]): Promise<void> {
-    await this.#split(noise);
-    if (!this.#isLive) return;
-    this.#move("authenticated");
+  #turnAway(error: Error, effects: LinkEffect<Peer>[]): void {
     if (error instanceof UserError) this.close(error.code, error.message);
     else this.close("refusedCertificate", "the certificate is refused");
     effects.push({ kind: "writable" }, { kind: "ended", end: { kind: "refused", stage: "handshake", error } });
   }
 
-  async #judge(noise: HandshakeState, payload: Bytes): Promise<Peer> {
-    const hello = decodeHello(payload);
-    if (hello.version !== PROTOCOL_VERSION) {
-      throw new UserError(
-        "wrongVersion",
-        `The other side speaks version ${hello.version} of the protocol, this is version ${PROTOCOL_VERSION}`,
-        "Use the same release of Sotto on both machines.",
-      );
-    }
-    const staticPublic = noise.remoteStatic;
-    if (staticPublic === undefined) throw new TypeError("Cannot judge: the handshake shows no static key");
-    return await this.#options.authenticate({ staticPublic, hello });
-  }
-
-  #hello(): Bytes {
-    return encodeHello({ version: PROTOCOL_VERSION, card: this.#options.card });
-  }
-
-  async #writeHandshake(noise: HandshakeState, payload: Bytes, effects: LinkEffect<Peer>[]): Promise<void> {
-    const message = await noise.writeMessage(payload);
-    if (!this.#isLive) return; // closed meanwhile: nobody learns more of us
+  #writeHandshake(message: Bytes | undefined, effects: LinkEffect<Peer>[]): void {
+    if (message === undefined || !this.#isLive) return;
     this.#handshakeOut.push(message);
     effects.push({ kind: "writable" });
   }
 
-  async #open(noise: HandshakeState, peer: Peer, turn: Turn<Peer>): Promise<void> {
-    await this.#split(noise);
-    if (!this.#isLive) return;
-    this.#move("authenticated");
-    turn.effects.push({ kind: "opened", peer }, { kind: "wakeAt", atMs: turn.nowMs + PING_AFTER_MS });
-  }
-
-  async #split(noise: HandshakeState): Promise<void> {
-    const { sending, receiving } = await noise.split();
+  #take({ sending, receiving }: TransportStates): void {
     this.#sending = sending;
     this.#receiving = receiving;
     this.#frames.setMaxBytes(TRANSPORT_FRAME_MAX_BYTES);
+    this.#move("authenticated");
   }
 
   #tick(nowMs: number, effects: LinkEffect<Peer>[]): void {
@@ -422,9 +329,4 @@ export class Link<Peer> {
   #move(trigger: LinkTrigger): void {
     this.#state = nextLinkState(this.#state, trigger);
   }
-}
-
-function isPeersFault(error: unknown): error is Error {
-  return error instanceof DecodeError || error instanceof ProtocolError || error instanceof AuthError ||
-    error instanceof UserError;
 }

@@ -93,7 +93,7 @@ Deno.test("People.resolve() finds whoever is here by any spelling that folds to 
   for (const name of ["gone", "nobody"]) {
     assertEquals(assertThrows(() => people.resolve(name), UserError).code, "noSuchPerson");
   }
-  assertEquals(assertThrows(() => people.resolve("two words"), UserError).code, "nameInvalid");
+  assertEquals(assertThrows(() => people.resolve("two words"), UserError).code, "noSuchPerson");
 });
 
 Deno.test("People.resolve() refuses a name that two keys claim", () => {

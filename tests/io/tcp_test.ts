@@ -4,7 +4,8 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { DecodeError, UserError } from "../../lib/bytes/errors.ts";
 import { type Bytes, utf8 } from "../../lib/bytes/writer.ts";
 import { TcpLink } from "../../lib/io/tcp.ts";
-import type { LinkEnd, Remote } from "../../lib/link/link.ts";
+import type { LinkEnd } from "../../lib/link/link.ts";
+import type { Remote } from "../../lib/link/link_handshake.ts";
 import { encodeLinkMessage } from "../../lib/wire/messages.ts";
 import type { RawPacket } from "../../lib/wire/packet.ts";
 import { type EndOptions, LinkEndpoint, numbersOf, post, type Side, START_MS } from "../support/link_pair.ts";

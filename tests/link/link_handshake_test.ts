@@ -3,7 +3,8 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { AuthError, DecodeError, ProtocolError, UserError } from "../../lib/bytes/errors.ts";
 import { type Bytes, concat, utf8 } from "../../lib/bytes/writer.ts";
 import { encodeHello, PROTOCOL_VERSION } from "../../lib/link/hello.ts";
-import { HANDSHAKE_TIMEOUT_MS, Link, type LinkEnd, type Remote } from "../../lib/link/link.ts";
+import { HANDSHAKE_TIMEOUT_MS, Link, type LinkEnd } from "../../lib/link/link.ts";
+import type { Remote } from "../../lib/link/link_handshake.ts";
 import { encodeFrame, HANDSHAKE_FRAME_MAX_BYTES } from "../../lib/wire/frame.ts";
 import { CARDS, KEYS, LinkEndpoint, LinkPair, type LinkPairOptions, post, START_MS } from "../support/link_pair.ts";
 import { RawPeer } from "./_raw_peer.ts";

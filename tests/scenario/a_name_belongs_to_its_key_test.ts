@@ -1,6 +1,7 @@
 // Aim: trust belongs to the key, never to the name. A known name under another key gets nothing until it is accepted.
 import { assert, assertEquals } from "@std/assert";
 import { FakeNet } from "../support/fake_net.ts";
+import { HostileRelay } from "../support/hostile_relay.ts";
 
 Deno.test("a name under another key is shown as changed and gets nothing until /trust", async () => {
   const net = await FakeNet.create();
@@ -102,4 +103,24 @@ Deno.test("a client that changes somebody's name into that of a known person is 
   assertEquals(alice.all("joined").at(-1)?.trust, "changed");
   await alice.type("for nobody");
   assertEquals(fake.texts, []);
+});
+
+Deno.test("a line that waits for keys does not go to somebody who takes a known name meanwhile", async () => {
+  const net = await FakeNet.create();
+  const relay = new HostileRelay(net);
+  const alice = await net.join("alice");
+  const bob = await net.join("bob", { life: "ephemeral" });
+  await bob.drop();
+  await net.advance(61_000);
+  const mallory = await net.join("mallory");
+  relay.once(alice, "bundle", () => []);
+  await alice.type("/pm mallory for mallory");
+  await alice.type("for the room");
+  relay.once(alice, "left", () => []); // or the lines would have gone out when mallory left
+  await mallory.drop();
+  const fake = await net.join("bob", { identity: mallory.identity });
+  assertEquals(alice.all("joined").at(-1)?.trust, "changed");
+  assertEquals(fake.texts, []);
+  assertEquals(alice.all("accepted").map(({ text }) => text), ["for the room"]);
+  assertEquals(alice.all("error").map(({ code }) => code), ["noSuchPerson"]);
 });

@@ -5,14 +5,8 @@
 
 import { type Bytes, concat, utf8 } from "../../lib/bytes/writer.ts";
 import { type DhKeyPair, dhKeyPairFrom } from "../../lib/crypto/dh.ts";
-import {
-  Link,
-  type LinkEffect,
-  type LinkEnd,
-  type LinkInput,
-  type LinkOptions,
-  type Remote,
-} from "../../lib/link/link.ts";
+import { Link, type LinkEffect, type LinkEnd, type LinkInput, type LinkOptions } from "../../lib/link/link.ts";
+import type { Remote } from "../../lib/link/link_handshake.ts";
 import { encodePacket, type RawPacket } from "../../lib/wire/packet.ts";
 
 /** Who of the two. */
