@@ -18,11 +18,11 @@ export const SIGNED_PREKEY_LIFE_MS: number = 24 * 60 * 60 * 1_000;
 export const REPLACED_PREKEY_KEEP_MS: number = 8 * 24 * 60 * 60 * 1_000;
 
 /** Private one-time prekeys kept: what was handed out and never used must not pile up. */
-const PUBLISHED_PRIVATE_MAX = 1_000;
+export const PUBLISHED_PRIVATE_MAX = 1_000;
 /** The same for those of live answers, in a bound of their own: asking for answers must not push published ones out. */
-const LIVE_PRIVATE_MAX = 500;
+export const LIVE_PRIVATE_MAX = 500;
 /** One a day for 8 days, and some for a clock that was set back. */
-const SIGNED_PREKEYS_MAX = 32;
+export const SIGNED_PREKEYS_MAX = 32;
 
 /** A signed prekey with its private half. */
 export interface SignedPrekey {

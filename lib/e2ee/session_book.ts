@@ -5,11 +5,15 @@
  * Two bounds keep strangers and acquaintances apart. Whoever the client asked for by `peer` is kept; whoever only wrote
  * first is a stranger, and strangers have a bound of their own: at it the one that was silent longest goes if it was
  * silent for 10 days, otherwise the newcomer is refused. No box of an attacker can push an honest session out.
+ *
+ * The owner stores the book by its changes (PROTOCOL §0.6): after each step, and before anything of that step leaves, it
+ * keeps what `takeChanges` gives in one transaction with whatever else the step made. A box and the state that made it
+ * are there together: when `seal` or `open` has returned, the next `takeChanges` holds their state.
  * @module
  */
 
 import { encodeHex } from "@std/encoding/hex";
-import { ProtocolError } from "../bytes/errors.ts";
+import { DecodeError, ProtocolError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { Mutex } from "../crypto/mutex.ts";
@@ -19,7 +23,16 @@ import type { BundleOwner } from "./bundle.ts";
 import { type Certificate, verifyCertificate } from "./certificate.ts";
 import { type Fingerprint, type Identity, idOf } from "./identity.ts";
 import { type Opened, reasonOf, type UnopenableReason } from "./opened.ts";
+import {
+  decodeForgotten,
+  decodePeer,
+  encodeForgotten,
+  encodePeer,
+  FORGOTTEN_MAX,
+  type PeerState,
+} from "./peer_codec.ts";
 import { type PrekeyStore, withoutOneTimePrekey } from "./prekeys.ts";
+import { decodePrekeyStore, encodePrekeyStore } from "./prekeys_codec.ts";
 import { answerSession, type OpenOptions } from "./session.ts";
 import { PeerSessions, type SessionContext, type SessionOptions } from "./sessions.ts";
 
@@ -32,8 +45,6 @@ export const STRANGERS_MAX = 1_024;
  * box of a dropped session cannot begin it a second time.
  */
 export const STRANGER_KEEP_MS: number = 10 * 24 * 60 * 60 * 1_000;
-/** Ids of sessions with forgotten peers that are remembered, for the same reason. */
-const FORGOTTEN_MAX = 10_000;
 
 /** With what a book starts. */
 export interface SessionBookOptions {
@@ -47,6 +58,40 @@ export interface SessionBookOptions {
   readonly random?: RandomBytes;
 }
 
+/** What is stored of a book, and what is not its business to store. */
+export interface SessionBookRestoreOptions {
+  /** Our long-term keys, those that the book had. */
+  readonly identity: Identity;
+  /** Our certificate, perhaps a newer one. */
+  readonly certificate: Certificate;
+  /** The last `prekeys` of all changes. */
+  readonly prekeys: Bytes;
+  /** The last `encoded` of each peer that was not forgotten, in any order. */
+  readonly peers: readonly Bytes[];
+  /** The last `forgotten` of all changes. */
+  readonly forgotten: Bytes;
+  /** Where keys and salts come from. */
+  readonly random?: RandomBytes;
+}
+
+/** What to store of one peer. */
+export interface PeerChange {
+  /** Whose. */
+  readonly fingerprint: Fingerprint;
+  /** What takes the place of what was stored; `undefined` when that is to be deleted. Secret, to be sealed. */
+  readonly encoded: Bytes | undefined;
+}
+
+/** What has changed in a book, each part to take the place of what was stored of it. Secret, to be sealed. */
+export interface SessionBookChanges {
+  /** The prekeys, when they changed. */
+  readonly prekeys?: Bytes;
+  /** The peers that changed, each once. */
+  readonly peers: readonly PeerChange[];
+  /** The ids of sessions with forgotten peers, when they changed. */
+  readonly forgotten?: Bytes;
+}
+
 /** All sessions of one client. */
 export class SessionBook {
   readonly #context: SessionContext;
@@ -55,6 +100,9 @@ export class SessionBook {
   readonly #forgotten = new Set<string>();
   /** Held by every opening, and by everything that reads and changes the prekeys. */
   readonly #mutex = new Mutex();
+  readonly #changedPeers = new Set<Fingerprint>();
+  #arePrekeysChanged = true;
+  #isForgottenChanged = true;
   #owner: BundleOwner;
   #prekeys: PrekeyStore;
 
@@ -66,7 +114,25 @@ export class SessionBook {
     const { identity, certificate, prekeys, random = secureRandom } = options;
     this.#owner = { identity, certificate };
     this.#prekeys = prekeys;
-    this.#context = { owner: () => this.#owner, routes: new Map(), random };
+    const changed = (fingerprint: Fingerprint) => void this.#changedPeers.add(fingerprint);
+    this.#context = { owner: () => this.#owner, routes: new Map(), random, changed };
+  }
+
+  /**
+   * Puts a book together from what was stored of it.
+   * @param options our keys, and what was stored
+   * @returns a book that opens, seals and refuses what the stored one did, with nothing changed
+   * @throws {DecodeError} when a part is damaged, or parts do not belong together
+   */
+  static async restore(options: SessionBookRestoreOptions): Promise<SessionBook> {
+    const { identity, certificate, random = secureRandom } = options;
+    const prekeys = await decodePrekeyStore(options.prekeys);
+    const book = new SessionBook({ identity, certificate, prekeys, random });
+    for (const peer of await Promise.all(options.peers.map(decodePeer))) book.#restorePeer(peer);
+    for (const key of decodeForgotten(options.forgotten)) book.#forgotten.add(key);
+    book.#arePrekeysChanged = false;
+    book.#isForgottenChanged = false;
+    return book;
   }
 
   /** We, as bundles are signed by. */
@@ -100,9 +166,28 @@ export class SessionBook {
   updatePrekeys<T extends { readonly store: PrekeyStore }>(change: (store: PrekeyStore) => Promise<T>): Promise<T> {
     return this.#mutex.run(async () => {
       const result = await change(this.#prekeys);
-      this.#prekeys = result.store;
+      this.#setPrekeys(result.store);
       return result;
     });
+  }
+
+  /**
+   * Gives what has changed since the last call, at first everything; runs in one step, whatever is being sealed or
+   * opened meanwhile: each of these is in it as a whole or not yet. Store the changes in the order of the calls. They
+   * are given once: when a transaction fails, nothing that was made in or after it may leave, and the book is to be
+   * restored from what is stored.
+   * @returns the changes
+   */
+  takeChanges(): SessionBookChanges {
+    const changes = {
+      ...(this.#arePrekeysChanged ? { prekeys: encodePrekeyStore(this.#prekeys) } : {}),
+      peers: [...this.#changedPeers].map((fingerprint) => ({ fingerprint, encoded: this.#encodePeer(fingerprint) })),
+      ...(this.#isForgottenChanged ? { forgotten: encodeForgotten(this.#forgotten) } : {}),
+    };
+    this.#arePrekeysChanged = false;
+    this.#changedPeers.clear();
+    this.#isForgottenChanged = false;
+    return changes;
   }
 
   /**
@@ -120,6 +205,7 @@ export class SessionBook {
     const peer = this.#strangers.get(fingerprint) ?? new PeerSessions(fingerprint, this.#context);
     this.#strangers.delete(fingerprint);
     this.#peers.set(fingerprint, peer);
+    this.#changedPeers.add(fingerprint);
     return peer;
   }
 
@@ -170,11 +256,10 @@ export class SessionBook {
     // Out of the maps before the await: a session that begins meanwhile must land in an object that can be found.
     this.#peers.delete(fingerprint);
     this.#strangers.delete(fingerprint);
-    await peer.forget(this.#forgotten);
-    for (const key of this.#forgotten) {
-      if (this.#forgotten.size <= FORGOTTEN_MAX) break;
-      this.#forgotten.delete(key);
-    }
+    this.#changedPeers.add(fingerprint);
+    // Before the await too: changes that are taken meanwhile must not hold the deletion without the ids.
+    this.#remember(peer.sessionKeys);
+    this.#remember(await peer.forget());
   }
 
   async #openFirst(box: InitialBox, options: OpenOptions): Promise<Opened> {
@@ -185,7 +270,7 @@ export class SessionBook {
       if (sessions === undefined) return unopenable("full", peer.fingerprint);
       // The commit: no await from here on, so that the prekey dies exactly when the session is there.
       const { oneTimePrekeyId } = box.x3dh;
-      if (oneTimePrekeyId !== undefined) this.#prekeys = withoutOneTimePrekey(this.#prekeys, oneTimePrekeyId);
+      if (oneTimePrekeyId !== undefined) this.#setPrekeys(withoutOneTimePrekey(this.#prekeys, oneTimePrekeyId));
       const newest = sessions.adopt(session, peer, options.nowMs);
       return { kind: "opened", peer: newest, plaintext, n, sessionId: session.id, boxHash: options.boxHash };
     } catch (error) {
@@ -214,8 +299,40 @@ export class SessionBook {
     }
     if (idlest === undefined || nowMs - idlest.lastUsedMs < STRANGER_KEEP_MS) return false;
     this.#strangers.delete(idlest.fingerprint);
-    void idlest.forget(new Set()); // its first boxes have no prekey here any more
+    this.#changedPeers.add(idlest.fingerprint);
+    void idlest.forget(); // not remembered: its first boxes have no prekey here any more
     return true;
+  }
+
+  #setPrekeys(prekeys: PrekeyStore): void {
+    if (prekeys === this.#prekeys) return;
+    this.#prekeys = prekeys;
+    this.#arePrekeysChanged = true;
+  }
+
+  #remember(keys: readonly string[]): void {
+    if (keys.every((key) => this.#forgotten.has(key))) return;
+    for (const key of keys) this.#forgotten.add(key);
+    for (const key of this.#forgotten) {
+      if (this.#forgotten.size <= FORGOTTEN_MAX) break;
+      this.#forgotten.delete(key);
+    }
+    this.#isForgottenChanged = true;
+  }
+
+  #encodePeer(fingerprint: Fingerprint): Bytes | undefined {
+    const peer = this.#find(fingerprint);
+    return peer === undefined ? undefined : encodePeer({ ...peer.state, isStranger: this.#strangers.has(fingerprint) });
+  }
+
+  #restorePeer(state: PeerState): void {
+    const { fingerprint, isStranger, sessions, retired } = state;
+    const keys = [...retired, ...sessions.map((session) => session.key)];
+    if (this.#find(fingerprint) !== undefined || keys.some((key) => this.#context.routes.has(key))) {
+      throw new DecodeError("Cannot restore sessions: a peer or a session is there twice");
+    }
+    const peer = new PeerSessions(fingerprint, this.#context, state);
+    (isStranger ? this.#strangers : this.#peers).set(fingerprint, peer);
   }
 }
 

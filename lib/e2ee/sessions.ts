@@ -35,6 +35,22 @@ export interface SessionContext {
   readonly routes: Map<string, PeerSessions>;
   /** Where keys and salts come from. */
   readonly random: RandomBytes;
+  /** Is told of every change, in the very step that makes it. */
+  readonly changed: (fingerprint: Fingerprint) => void;
+}
+
+/** What there is to store of the sessions with one peer, as plain data. Secret as a whole. */
+export interface PeerSessionsState {
+  /** Whose sessions these are. */
+  readonly fingerprint: Fingerprint;
+  /** In their order: we write on the first. */
+  readonly sessions: readonly Session[];
+  /** Ids of dropped sessions in hexadecimal, oldest first. */
+  readonly retired: readonly string[];
+  /** Of the certificates that came with sessions, the one with the highest `createdMs`. */
+  readonly certificate: Certificate | undefined;
+  /** When something was last started, sealed or opened, in milliseconds since 1970 (UTC). */
+  readonly lastUsedMs: number;
 }
 
 /** The time, and in tests randomness. */
@@ -57,13 +73,36 @@ export class PeerSessions {
   #lastUsedMs = 0;
 
   /**
-   * Starts without a session.
+   * Starts without a session, or where a stored state stood.
    * @param fingerprint whose sessions these are
    * @param context what all peers share
+   * @param state what {@linkcode state} once gave for the same peer
    */
-  constructor(fingerprint: Fingerprint, context: SessionContext) {
+  constructor(fingerprint: Fingerprint, context: SessionContext, state?: PeerSessionsState) {
     this.fingerprint = fingerprint;
     this.#context = context;
+    if (state === undefined) return;
+    this.#sessions = state.sessions;
+    this.#retired = state.retired;
+    this.#certificate = state.certificate;
+    this.#lastUsedMs = state.lastUsedMs;
+    for (const key of this.sessionKeys) context.routes.set(key, this);
+  }
+
+  /** All that there is to store, as it is now: what is being sealed or opened is not in it yet. */
+  get state(): PeerSessionsState {
+    return {
+      fingerprint: this.fingerprint,
+      sessions: this.#sessions,
+      retired: this.#retired,
+      certificate: this.#certificate,
+      lastUsedMs: this.#lastUsedMs,
+    };
+  }
+
+  /** Ids of all sessions there ever were, in hexadecimal, as far as they are kept. */
+  get sessionKeys(): readonly string[] {
+    return [...this.#retired, ...this.#sessions.map((session) => session.key)];
   }
 
   /** Whether {@linkcode seal} can be called. */
@@ -102,6 +141,7 @@ export class PeerSessions {
       const session = await startSession(this.#context.owner(), bundle, { random });
       this.#insert(session, 0);
       this.#learn(bundle.certificate, options.nowMs);
+      this.#context.changed(this.fingerprint);
     });
   }
 
@@ -121,6 +161,7 @@ export class PeerSessions {
       const { session, box } = await sealInSession(current, plaintext, { nowMs: options.nowMs, random });
       this.#replace(session);
       this.#lastUsedMs = options.nowMs;
+      this.#context.changed(this.fingerprint);
       return box;
     });
   }
@@ -134,6 +175,7 @@ export class PeerSessions {
     const session = this.#sessions.find((one) => equalBytes(one.id, sessionId));
     if (session === undefined) throw new RangeError("Cannot use session: it is not here");
     this.#move(session.key, 0);
+    this.#context.changed(this.fingerprint);
   }
 
   /**
@@ -155,6 +197,7 @@ export class PeerSessions {
         this.#replace(result.session);
         if (!session.isAnswered) this.#preferAnswered(session.key);
         this.#lastUsedMs = options.nowMs;
+        this.#context.changed(this.fingerprint);
         const { plaintext, n } = result;
         const newest = this.#certificate ?? certificate;
         return { kind: "opened", peer: newest, plaintext, n, sessionId: session.id, boxHash: options.boxHash };
@@ -176,24 +219,23 @@ export class PeerSessions {
     const isOursWaiting = first !== undefined && first.startedBy === "us" && !first.isAnswered;
     const isBehind = isOursWaiting && compareBytes(first.ephemeralPublic, session.ephemeralPublic) < 0;
     this.#insert(session, isBehind ? 1 : 0);
+    this.#context.changed(this.fingerprint);
     return this.#learn(certificate, nowMs);
   }
 
   /**
    * Drops all sessions and the certificate, when what is running has ended. The object is dead after that: the book
    * makes another.
-   * @param remember gets the ids of all sessions there ever were, in hexadecimal, as far as they are kept
+   * @returns the ids of all sessions there ever were, in hexadecimal, as far as they are kept
    */
-  forget(remember: Set<string>): Promise<void> {
+  forget(): Promise<readonly string[]> {
     return this.#mutex.run(() => {
-      for (const key of [...this.#retired, ...this.#sessions.map((session) => session.key)]) {
-        remember.add(key);
-        this.#context.routes.delete(key);
-      }
+      const keys = this.sessionKeys;
+      for (const key of keys) this.#context.routes.delete(key);
       this.#sessions = [];
       this.#retired = [];
       this.#certificate = undefined;
-      return Promise.resolve();
+      return Promise.resolve(keys);
     });
   }
 
