@@ -119,6 +119,11 @@ export type LabelUse =
   | "relay"
   | "open room"
   | "key file"
+  | "data key"
+  | "data key wrap"
+  | "data key file"
+  | "row"
+  | "row name"
   | "link";
 
 /**

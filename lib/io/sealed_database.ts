@@ -1,0 +1,305 @@
+/**
+ * The SQLite file under the sealed store: who it belongs to, how it is opened, and its few statements. It sees sealed
+ * bytes alone. All of it is synchronous: a write is done, or was not, when the call returns.
+ *
+ *     application_id 0x534f5454 ("SOTT"), user_version = schema of the tables
+ *     wrap  id = 1, value                          the wrapped data key
+ *     rows  seq, tbl, id, schema, value            sealed rows; `seq` is the order in which ids were first written
+ *
+ * The file is made whole under another name and then renamed: `client.db` is never half a database. While it is open,
+ * nothing else in this process may open and close it: POSIX would drop SQLite's lock with that.
+ * @module
+ */
+
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import { UserError } from "../bytes/errors.ts";
+import type { Bytes } from "../bytes/writer.ts";
+import { asUserError } from "./private_file.ts";
+
+/** The newest schema that this program knows; it stands as `user_version` in the file and as `schema` in each row. */
+export const STORE_SCHEMA = 1;
+
+/** One row as it lies in the file. */
+export interface StoredRow {
+  /** Its place in the order of `page()`. */
+  readonly seq: number;
+  /** 16 bytes. */
+  readonly id: Bytes;
+  /** The schema under which it was sealed. */
+  readonly schema: number;
+  /** The sealed key and value. */
+  readonly sealed: Bytes;
+}
+
+/** One row to write, or with `undefined` to remove. */
+export interface RowWrite {
+  /** The table's name. */
+  readonly table: string;
+  /** 16 bytes. */
+  readonly id: Bytes;
+  /** What it holds from now on. */
+  readonly sealed: Bytes | undefined;
+}
+
+const APPLICATION_ID = 0x534f5454;
+const HEADER_BYTES = 100;
+const APPLICATION_ID_OFFSET = 68;
+
+const TABLES = `
+  CREATE TABLE wrap (id INTEGER PRIMARY KEY CHECK (id = 1), value BLOB NOT NULL) STRICT;
+  CREATE TABLE rows (
+    seq INTEGER PRIMARY KEY, tbl TEXT NOT NULL, id BLOB NOT NULL, schema INTEGER NOT NULL, value BLOB NOT NULL,
+    UNIQUE (tbl, id)
+  ) STRICT;
+  CREATE INDEX rows_by_tbl ON rows (tbl);
+`;
+
+/** FULL: what was committed survives a power cut. EXCLUSIVE: one process, and no -shm file. */
+const SETTINGS = `
+  PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+`;
+
+/**
+ * Makes a database that holds a wrap and no rows, closed, in one file.
+ * @param path an empty file for its owner alone
+ * @param wrap the wrapped data key
+ * @throws {UserError} `dataDirUnusable`, when it cannot be written
+ */
+export function makeSealedDatabase(path: string, wrap: Bytes): void {
+  guarded(path, () => {
+    const db = new DatabaseSync(path);
+    try {
+      db.exec(
+        `${SETTINGS} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${STORE_SCHEMA}; ${TABLES}`,
+      );
+      db.prepare("INSERT INTO wrap VALUES (1, ?)").run(wrap);
+      // Kept in the file; closing moves the log into it and removes the log.
+      db.exec("PRAGMA journal_mode = WAL");
+    } finally {
+      db.close();
+    }
+  });
+}
+
+/** An open database, locked for this process. */
+export class SealedDatabase {
+  readonly #path: string;
+  readonly #db: DatabaseSync;
+  readonly #get: StatementSync;
+  readonly #page: StatementSync;
+  readonly #put: StatementSync;
+  readonly #remove: StatementSync;
+
+  private constructor(path: string, db: DatabaseSync) {
+    this.#path = path;
+    this.#db = db;
+    this.#get = db.prepare("SELECT seq, id, schema, value FROM rows WHERE tbl = ? AND id = ?");
+    this.#page = db.prepare("SELECT seq, id, schema, value FROM rows WHERE tbl = ? AND seq > ? ORDER BY seq LIMIT ?");
+    this.#put = db.prepare(
+      "INSERT INTO rows (tbl, id, schema, value) VALUES (?, ?, ?, ?) " +
+        "ON CONFLICT (tbl, id) DO UPDATE SET schema = excluded.schema, value = excluded.value",
+    );
+    this.#remove = db.prepare("DELETE FROM rows WHERE tbl = ? AND id = ?");
+  }
+
+  /**
+   * Opens a database of ours and checks that it is whole. What is refused is left as it is.
+   * @param path the file
+   * @returns the database; its log is empty
+   * @throws {UserError} `dataDirUnusable`, when it is foreign, damaged, or of a later schema; `dataDirBusy`, when
+   *   another process has it open
+   */
+  static open(path: string): SealedDatabase {
+    return guarded(path, () => {
+      refuseForeign(path);
+      const db = new DatabaseSync(path);
+      try {
+        db.exec(SETTINGS);
+        refuseUnknownSchema(path, Number(firstOf(db, "PRAGMA user_version")));
+        if (firstOf(db, "PRAGMA quick_check(1)") !== "ok") throw damaged(path);
+        db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        return new SealedDatabase(path, db);
+      } catch (error) {
+        db.close();
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Reads the wrapped data key.
+   * @returns its encoding
+   * @throws {UserError} `dataDirUnusable`, when it is missing
+   */
+  readWrap(): Bytes {
+    return guarded(this.#path, () => {
+      const value = firstOf(this.#db, "SELECT value FROM wrap");
+      if (value instanceof Uint8Array) return new Uint8Array(value);
+      throw damaged(this.#path);
+    });
+  }
+
+  /**
+   * Replaces the wrapped data key. The old one stays in the log until `truncateLog()`.
+   * @param wrap the new one
+   * @throws {UserError} `dataDirUnusable`, when it cannot be written; the old one then stands
+   */
+  writeWrap(wrap: Bytes): void {
+    guarded(this.#path, () => this.#db.prepare("UPDATE wrap SET value = ?").run(wrap));
+  }
+
+  /**
+   * Reads one row.
+   * @param table the table's name
+   * @param id 16 bytes
+   * @returns the row, or `undefined` when there is none
+   * @throws {UserError} `dataDirUnusable`, when it cannot be read
+   */
+  get(table: string, id: Bytes): StoredRow | undefined {
+    const row = guarded(this.#path, () => this.#get.get(table, id));
+    return row === undefined ? undefined : rowOf(row);
+  }
+
+  /**
+   * Reads some rows of a table, in the order in which their ids were first written.
+   * @param table the table's name
+   * @param afterSeq the last row of the page before, 0 for the first page
+   * @param maxRows how many at most
+   * @returns the rows; none after the last
+   * @throws {UserError} `dataDirUnusable`, when they cannot be read
+   */
+  page(table: string, afterSeq: number, maxRows: number): StoredRow[] {
+    return guarded(this.#path, () => this.#page.all(table, afterSeq, maxRows)).map(rowOf);
+  }
+
+  /**
+   * Writes rows, all or none.
+   * @param writes the rows, in order
+   * @throws {UserError} `dataDirUnusable`, when they cannot be written; nothing has changed then
+   */
+  apply(writes: readonly RowWrite[]): void {
+    guarded(this.#path, () => {
+      this.#db.exec("BEGIN IMMEDIATE");
+      try {
+        for (const { table, id, sealed } of writes) {
+          if (sealed === undefined) this.#remove.run(table, id);
+          else this.#put.run(table, id, STORE_SCHEMA, sealed);
+        }
+        this.#db.exec("COMMIT");
+      } catch (error) {
+        this.#rollBack();
+        throw error;
+      }
+    });
+  }
+
+  /** Moves the log into the file and empties it, so that what was deleted or replaced does not stay in it. */
+  truncateLog(): void {
+    guarded(this.#path, () => this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
+  }
+
+  /** Closes it; another process may open it. */
+  close(): void {
+    this.#db.close();
+  }
+
+  #rollBack(): void {
+    try {
+      this.#db.exec("ROLLBACK");
+    } catch {
+      // A full disk makes SQLite roll back by itself; there is nothing left to do then.
+    }
+  }
+}
+
+/**
+ * Makes the error for a file whose bytes are not what was written.
+ * @param path the file
+ * @param cause what was found
+ * @returns the error
+ */
+export function damaged(path: string, cause?: unknown): UserError {
+  return new UserError(
+    "dataDirUnusable",
+    `${path} is damaged; it was left alone`,
+    "Restore the directory from a backup, or move it away to start anew.",
+    { cause },
+  );
+}
+
+/** Looks before SQLite does: it would take an empty file for a new database, and tidy up a foreign one. */
+function refuseForeign(path: string): void {
+  using file = Deno.openSync(path, { read: true });
+  const header = new Uint8Array(HEADER_BYTES);
+  const count = file.readSync(header) ?? 0;
+  if (count < HEADER_BYTES || new TextDecoder().decode(header.subarray(0, 16)) !== "SQLite format 3\0") {
+    throw damaged(path);
+  }
+  if (new DataView(header.buffer).getUint32(APPLICATION_ID_OFFSET) === APPLICATION_ID) return;
+  throw new UserError(
+    "dataDirUnusable",
+    `Cannot use ${path}: it is a database of another program; it was left alone`,
+    "Name another directory with --data-dir.",
+  );
+}
+
+function refuseUnknownSchema(path: string, found: number): void {
+  if (found === STORE_SCHEMA) return;
+  // There is no earlier one yet; the first migration puts its steps here.
+  if (found < STORE_SCHEMA) throw damaged(path);
+  throw new UserError(
+    "dataDirUnusable",
+    `Cannot use ${path}: it has schema ${found}, and this version of Sotto knows up to ${STORE_SCHEMA}`,
+    "Start the newer version of Sotto that wrote it, or name another directory with --data-dir.",
+  );
+}
+
+function firstOf(db: DatabaseSync, sql: string): SQLOutputValue | undefined {
+  return Object.values(db.prepare(sql).get() ?? {})[0];
+}
+
+function rowOf(row: Record<string, SQLOutputValue>): StoredRow {
+  return {
+    seq: Number(row.seq),
+    id: new Uint8Array(row.id as Uint8Array),
+    schema: Number(row.schema),
+    sealed: new Uint8Array(row.value as Uint8Array),
+  };
+}
+
+/** Says in words what SQLite refused. */
+function guarded<T>(path: string, use: () => T): T {
+  try {
+    return use();
+  } catch (cause) {
+    if (cause instanceof UserError || cause instanceof TypeError || !(cause instanceof Error)) throw cause;
+    throw explained(path, cause);
+  }
+}
+
+function explained(path: string, cause: Error): unknown {
+  const { message } = cause;
+  if (/locked|busy/i.test(message)) {
+    return new UserError(
+      "dataDirBusy",
+      `Cannot use ${path}: another program has it open`,
+      "End the other one, name another directory with --data-dir, or use --ephemeral.",
+      { cause },
+    );
+  }
+  if (/not a database|malformed|corrupt/i.test(message)) return damaged(path, cause);
+  if (/is full|disk i\/o|readonly/i.test(message)) {
+    const why = /is full/i.test(message)
+      ? "the disk is full"
+      : /readonly/i.test(message)
+      ? "it is read-only"
+      : "the disk refuses";
+    return new UserError(
+      "dataDirUnusable",
+      `Cannot write ${path}: ${why}; what was saved before is whole`,
+      "Make room, or see to the disk, and try again.",
+      { cause },
+    );
+  }
+  return asUserError(path, cause);
+}
