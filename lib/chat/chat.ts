@@ -27,9 +27,10 @@ import {
 import { type Command, helpLines } from "./commands.ts";
 import type { ChatEffect, ChatInput, Effects } from "./effects.ts";
 import type { ChatEvent, Ref } from "./events.ts";
+import { KeyCommands } from "./key_commands.ts";
 import { Keyring } from "./keyring.ts";
 import type { OutgoingLine } from "./outgoing.ts";
-import { People } from "./people.ts";
+import { People, type Person } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { Receiving, type Room } from "./receiving.ts";
 import { Sending } from "./sending.ts";
@@ -65,6 +66,7 @@ export class Chat {
   readonly #presence: Presence;
   readonly #sending: Sending;
   readonly #receiving: Receiving;
+  readonly #keys: KeyCommands;
   readonly #roomStream: string;
   readonly #inboxStream: string;
   #phase: Phase = "calling";
@@ -81,6 +83,7 @@ export class Chat {
     this.#presence = new Presence({ own, room, people: this.#people, keyring });
     this.#sending = new Sending(this.#people, keyring);
     this.#receiving = new Receiving(this.#people, keyring);
+    this.#keys = new KeyCommands(this.#people, options.certificate);
     this.#roomStream = `room/${room.id}`;
     this.#inboxStream = `inbox/${own}`;
   }
@@ -241,10 +244,13 @@ export class Chat {
         return await this.#pm(command, ref, turn);
       case "users":
         return this.#presence.ask(ref);
+      case "peers":
       case "fingerprint":
-        return this.#fingerprint(command.name, ref, turn);
+      case "verify":
       case "trust":
-        return await this.#trust(command.name, ref, turn);
+      case "distrust":
+        await this.#keys.obey(command, ref, turn);
+        return await this.#sending.pump(turn); // lines may have waited for this, or for nobody now
       case "help":
         return this.#show({ type: "notice", code: "help", text: helpLines().join("\n"), ...refOf(ref) }, turn);
       case "quit":
@@ -272,19 +278,20 @@ export class Chat {
       audience,
     }, turn);
     if (members.length === 0) notice(turn, "nobodyHere", `Nobody else is in ${room.name}, so nobody will read this`);
-    for (const { certificate: { handle } } of held) {
-      notice(turn, "keyChanged", `${handle} does not get this: their key changed; /trust ${handle} accepts it`);
-    }
+    for (const person of held) this.#tellHeld(person, turn);
   }
 
   async #pm(command: Extract<Command, { kind: "pm" }>, ref: Ref | undefined, turn: Turn): Promise<void> {
     const person = this.#people.resolve(command.to);
     const { handle, fingerprint } = person.certificate;
     if (this.#people.trust(person) === "changed") {
+      const name = this.#people.address(person);
       throw new UserError(
         "keyChanged",
-        `Nothing was sent: the key of ${handle} changed`,
-        `Compare fingerprints (/fingerprint ${handle}), then accept the new key with /trust ${handle}.`,
+        this.#people.isDistrusted(person)
+          ? `Nothing was sent: you distrust the key of ${handle}`
+          : `Nothing was sent: the key of ${handle} changed`,
+        `Compare numbers with /verify ${name}, or accept the key with /trust ${name}.`,
       );
     }
     await this.#sending.add({
@@ -296,27 +303,25 @@ export class Chat {
     }, turn);
   }
 
+  #tellHeld(person: Person, turn: Turn): void {
+    const { handle } = person.certificate;
+    const name = this.#people.address(person);
+    if (this.#people.isDistrusted(person)) {
+      return notice(
+        turn,
+        "distrusted",
+        `${handle} does not get this: you distrust their key; /trust ${name} accepts it`,
+      );
+    }
+    notice(
+      turn,
+      "keyChanged",
+      `${handle} does not get this: their key changed; /verify ${name} or /trust ${name} accepts it`,
+    );
+  }
+
   #newLine(text: string, ref: Ref | undefined, turn: Turn): Pick<OutgoingLine, "id" | "text" | "sentAtMs" | "ref"> {
     return { id: this.#keyring.newEventId(), text, sentAtMs: turn.nowMs, ...refOf(ref) };
-  }
-
-  #fingerprint(name: string | undefined, ref: Ref | undefined, turn: Turn): void {
-    const { handle, fingerprint } = name === undefined
-      ? this.#options.certificate
-      : this.#people.show(this.#people.resolve(name));
-    const who = name === undefined ? `You are ${handle}` : `${handle} is`;
-    const text = `${who}\n${spellFingerprint(fingerprint)}`;
-    this.#show({ type: "notice", code: "fingerprint", text, ...refOf(ref) }, turn);
-  }
-
-  async #trust(name: string, ref: Ref | undefined, turn: Turn): Promise<void> {
-    const person = this.#people.resolve(name);
-    this.#people.accept(person);
-    const text = `The key of ${person.certificate.handle} is accepted; its fingerprint is\n${
-      spellFingerprint(person.certificate.fingerprint)
-    }`;
-    this.#show({ type: "notice", code: "trusted", text, ...refOf(ref) }, turn);
-    await this.#sending.pump(turn);
   }
 
   #leave(turn: Turn): void {
@@ -375,15 +380,6 @@ export class Chat {
   #show(event: ChatEvent, turn: Turn): void {
     turn.effects.push({ kind: "show", event });
   }
-}
-
-/**
- * Spells a fingerprint for people who compare it: thirteen groups of four.
- * @param fingerprint 52 characters of base32
- * @returns the same with spaces
- */
-export function spellFingerprint(fingerprint: Fingerprint): string {
-  return fingerprint.replace(/(.{4})(?=.)/g, "$1 ");
 }
 
 function refOf(ref: Ref | undefined): { ref?: Ref } {

@@ -9,18 +9,27 @@
 
 import { closestString } from "@std/text/closest-string";
 import { UserError } from "../bytes/errors.ts";
+import { readFingerprint } from "./fingerprint.ts";
 
 /** What a line asks for. */
 export type Command =
   | { readonly kind: "say"; readonly text: string; readonly room?: string }
   | { readonly kind: "pm"; readonly to: string; readonly text: string }
   | { readonly kind: "users" }
-  | { readonly kind: "fingerprint"; readonly name?: string }
-  | { readonly kind: "trust"; readonly name: string }
+  | KeyCommand
   | { readonly kind: "help" }
   | { readonly kind: "quit" }
   /** An empty line. */
   | { readonly kind: "nothing" };
+
+/** What a line asks about keys. A name is a handle or a whole fingerprint. */
+export type KeyCommand =
+  | { readonly kind: "peers" }
+  | { readonly kind: "fingerprint"; readonly name?: string }
+  /** `hasCompared`: the numbers were compared and are the same. */
+  | { readonly kind: "verify"; readonly name: string; readonly hasCompared: boolean }
+  | { readonly kind: "trust"; readonly name: string }
+  | { readonly kind: "distrust"; readonly name: string };
 
 interface CommandRow {
   readonly name: string;
@@ -34,8 +43,11 @@ interface CommandRow {
 const COMMANDS: readonly CommandRow[] = [
   { name: "pm", usage: "<name> <text>", help: "write to one person alone", read: readPm },
   { name: "users", usage: "", help: "show who is here", read: (rest) => rest === "" ? { kind: "users" } : undefined },
-  { name: "fingerprint", usage: "[name]", help: "show a fingerprint: yours, or somebody's", read: readFingerprint },
-  { name: "trust", usage: "<name>", help: "accept somebody's changed key", read: readTrust },
+  { name: "peers", usage: "", help: "show whom you met", read: (rest) => rest === "" ? { kind: "peers" } : undefined },
+  { name: "fingerprint", usage: "[name]", help: "show a fingerprint: yours, or somebody's", read: readFingerprintLine },
+  { name: "verify", usage: "<name> [yes]", help: "show a number to compare; yes: it is the same", read: readVerify },
+  { name: "trust", usage: "<name>", help: "accept a key that is held back", read: readTrust },
+  { name: "distrust", usage: "<name>", help: "send nothing to a key any more", read: readDistrust },
   { name: "help", usage: "", help: "show this", read: (rest) => rest === "" ? { kind: "help" } : undefined },
   { name: "quit", usage: "", help: "send what is pending and leave", read: readQuit },
   { name: "exit", usage: "", help: "the same as /quit", read: readQuit },
@@ -114,13 +126,31 @@ function readPm(rest: string): Command | undefined {
   return match === null ? undefined : { kind: "pm", to: match[1] as string, text: match[2] as string };
 }
 
-function readFingerprint(rest: string): Command | undefined {
+function readFingerprintLine(rest: string): Command | undefined {
   if (rest === "") return { kind: "fingerprint" };
-  return /^\S+$/u.test(rest) ? { kind: "fingerprint", name: rest } : undefined;
+  const name = readName(rest);
+  return name === undefined ? undefined : { kind: "fingerprint", name };
+}
+
+function readVerify(rest: string): Command | undefined {
+  const compared = /^([^]*\S)\s+yes$/iu.exec(rest);
+  const name = readName(compared?.[1] ?? rest);
+  return name === undefined ? undefined : { kind: "verify", name, hasCompared: compared !== null };
 }
 
 function readTrust(rest: string): Command | undefined {
-  return /^\S+$/u.test(rest) ? { kind: "trust", name: rest } : undefined;
+  const name = readName(rest);
+  return name === undefined ? undefined : { kind: "trust", name };
+}
+
+function readDistrust(rest: string): Command | undefined {
+  const name = readName(rest);
+  return name === undefined ? undefined : { kind: "distrust", name };
+}
+
+/** One word, or a fingerprint as it is shown, with its spaces. */
+function readName(text: string): string | undefined {
+  return readFingerprint(text) ?? (/^\S+$/u.test(text) ? text : undefined);
 }
 
 function readQuit(rest: string): Command | undefined {

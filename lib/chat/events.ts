@@ -9,7 +9,7 @@ import type { EventId, Fingerprint, LeftReason } from "../wire/messages.ts";
 
 /**
  * How well a key is known: `new` (first met now), `known` (met before, or accepted), `verified` (compared), `changed`
- * (its name belonged to another key: nothing is sent to it until the person accepts it).
+ * (its name belonged to another key, or the person distrusts it: nothing is sent to it until the person lets go).
  */
 export type Trust = "new" | "known" | "verified" | "changed";
 
@@ -21,6 +21,16 @@ export interface Member {
   readonly fingerprint: Fingerprint;
   /** How well the key is known. */
   readonly trust: Trust;
+  /** There when the key is held back because the person distrusts it; `trust` is `changed` then. */
+  readonly distrusted?: true;
+}
+
+/** Somebody who was met in this run. */
+export interface Peer extends Member {
+  /** When the key was first met, in milliseconds since 1970 (UTC). */
+  readonly firstSeen: number;
+  /** Whether they are linked to the relay, as far as it said. */
+  readonly isHere: boolean;
 }
 
 /** Where a message belongs: a room by its name, or a private conversation by the other's handle. */
@@ -35,6 +45,9 @@ export type NoticeCode =
   | "keysMissing"
   | "keysRefused"
   | "trusted"
+  | "safetyNumber"
+  | "verified"
+  | "distrusted"
   | "cannotOpen"
   | "misplaced"
   | "gap"
@@ -70,6 +83,7 @@ export type ChatEvent =
     readonly from: string;
     readonly fingerprint: Fingerprint;
     readonly trust: Trust;
+    readonly distrusted?: true;
     readonly text: string;
     /** The sender's claim. */
     readonly sentAt: number;
@@ -94,6 +108,8 @@ export type ChatEvent =
     readonly elsewhere: readonly Member[];
     readonly ref?: Ref;
   }
+  /** Everybody who was met in this run. */
+  | { readonly type: "peers"; readonly peers: readonly Peer[]; readonly ref?: Ref }
   | { readonly type: "notice"; readonly code: NoticeCode; readonly text: string; readonly ref?: Ref }
   | {
     readonly type: "error";

@@ -1,7 +1,7 @@
 /**
  * Everybody whom the person was shown on this relay, by key: the names, who is in which room, and how well each key is
- * known. Trust belongs to the key, never to the name: a known name under another key is `changed` until the person
- * accepts it (PROTOCOL 5.3). Pins live as long as the client runs; the store of a later issue takes their place.
+ * known, which the trust book tells (PROTOCOL 5.3). The book lives as long as the client runs; what it exports is what
+ * a store is to keep.
  * @module
  */
 
@@ -9,12 +9,12 @@ import { ProtocolError, UserError } from "../bytes/errors.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import { checkHandle } from "../wire/handle.ts";
 import type { Fingerprint } from "../wire/messages.ts";
-import type { Member, Trust } from "./events.ts";
+import type { Member, Peer, Trust } from "./events.ts";
+import { readFingerprint } from "./fingerprint.ts";
+import { type NamedKey, type PeerTrust, TrustBook } from "./trust_book.ts";
 
 /** How many people are remembered; a relay admits fewer at once, and the first met of those gone are dropped. */
 export const PEOPLE_MAX = 10_000;
-/** How many names are pinned: more than a relay binds. A pin is never dropped, or waiting would free the name. */
-const PINS_MAX = 20_000;
 
 /** Somebody who was met. */
 export interface Person {
@@ -26,6 +26,16 @@ export interface Person {
   readonly rooms: ReadonlySet<Fingerprint>;
   /** Whether the relay says that they are linked. */
   readonly isHere: boolean;
+}
+
+/** Where and when somebody was met. */
+export interface Sighting {
+  /** The time now, in milliseconds since 1970 (UTC). */
+  readonly nowMs: number;
+  /** The room they are in; left out when it is not known. */
+  readonly room?: Fingerprint;
+  /** Whether they are linked to the relay; being in a room says so too. */
+  readonly isHere?: boolean;
 }
 
 /** What meeting a certificate did. */
@@ -41,39 +51,52 @@ export interface Meeting {
 /** The people of one client on one relay. */
 export class People {
   readonly #people = new Map<Fingerprint, Person>();
-  /** Which key a folded name belongs to, as far as the person accepted. */
-  readonly #pins = new Map<string, Fingerprint>();
-  /** Keys that were met before they came back, or that were accepted. */
-  readonly #known = new Set<Fingerprint>();
+  readonly #book: TrustBook;
+
+  /**
+   * Starts with nobody met.
+   * @param remembered what {@linkcode trustRecords} gave in an earlier run
+   */
+  constructor(remembered: readonly PeerTrust[] = []) {
+    this.#book = new TrustBook(remembered);
+  }
+
+  /**
+   * Tells what a store is to keep.
+   * @returns plain data, one record for each key
+   */
+  trustRecords(): PeerTrust[] {
+    return this.#book.records();
+  }
 
   /**
    * Meets a verified certificate: from a roster, a join, an answer to `who`, or a first message.
    * @param certificate whose signature was verified
-   * @param where the room they are in; left out when it is not known
+   * @param sighting when and where
    * @returns who it is; an older certificate than the one known changes nothing
    * @throws {UserError} `nameInvalid` when its handle is malformed or not in NFC
-   * @throws {ProtocolError} when there are too many people: no honest relay has so many
+   * @throws {ProtocolError} when there are too many people or names: no honest relay has so many
    */
-  meet(certificate: Certificate, where: { readonly room?: Fingerprint; readonly isHere?: boolean } = {}): Meeting {
+  meet(certificate: Certificate, sighting: Sighting): Meeting {
     const { folded, handle } = checkHandle(certificate.handle);
     if (handle !== certificate.handle) throw new UserError("nameInvalid", "The name in the certificate is not in NFC");
     const { fingerprint } = certificate;
+    const { room, isHere = false, nowMs } = sighting;
     const before = this.#people.get(fingerprint);
     if (before === undefined) this.#makeRoom();
     const isNewer = before === undefined || certificate.createdMs > before.certificate.createdMs;
     const rooms = new Set(before?.rooms);
-    if (where.room !== undefined) rooms.add(where.room);
+    if (room !== undefined) rooms.add(room);
     const person: Person = {
       certificate: isNewer ? certificate : before.certificate,
       folded: isNewer ? folded : before.folded,
       rooms,
-      isHere: (where.isHere ?? false) || rooms.size > 0 || (before?.isHere ?? false),
+      isHere: isHere || rooms.size > 0 || (before?.isHere ?? false),
     };
+    const hasRestarted = before !== undefined && isNewer;
+    this.#book.meet(person.certificate, person.folded, { nowMs, hasComeBack: hasRestarted });
     this.#people.set(fingerprint, person);
-    if (before !== undefined && isNewer) this.#known.add(fingerprint);
-    if (!this.#pins.has(person.folded)) this.#pins.set(person.folded, fingerprint);
-    const isNewInRoom = where.room !== undefined && before?.rooms.has(where.room) !== true;
-    return { person, hasRestarted: before !== undefined && isNewer, isNewInRoom };
+    return { person, hasRestarted, isNewInRoom: room !== undefined && before?.rooms.has(room) !== true };
   }
 
   /**
@@ -129,26 +152,46 @@ export class People {
   }
 
   /**
-   * Finds somebody by the name that the person typed.
-   * @param name a handle in any spelling that folds to theirs
+   * Lists everybody who was met in this run.
+   * @returns them with what is known of them, by handle
+   */
+  everybody(): Peer[] {
+    return this.#sorted(() => true).map((person) => {
+      const firstSeen = this.#book.firstSeenMs(person.certificate.fingerprint);
+      return { ...this.show(person), firstSeen, isHere: person.isHere };
+    });
+  }
+
+  /**
+   * Finds whom the person means, among those who are here.
+   * @param name a handle in any spelling that folds to theirs, or a whole fingerprint
    * @returns the one person of that name who is here
    * @throws {UserError} `noSuchPerson` when nobody of that name is here, or two keys claim it
    */
   resolve(name: string): Person {
-    const folded = foldedOrNone(name);
-    const found = this.#sorted((person) => person.isHere && person.folded === folded);
-    const [person, other] = found;
-    if (person === undefined) {
-      throw new UserError("noSuchPerson", "Nobody of that name is here", "/users shows who is here.");
-    }
-    if (other !== undefined) {
-      throw new UserError(
-        "noSuchPerson",
-        "Two people with different keys claim that name",
-        "Compare fingerprints with /users before you write to either.",
-      );
-    }
-    return person;
+    const found = this.#claimants(name).filter((person) => person.isHere);
+    return onlyOne(found, "Nobody of that name is here", "/users shows who is here.");
+  }
+
+  /**
+   * Finds whose key the person means: somebody who is here before somebody who is gone, for a key stays what it is.
+   * @param name a handle in any spelling that folds to theirs, or a whole fingerprint
+   * @returns the one person of that name who was met in this run
+   * @throws {UserError} `noSuchPerson` when nobody of that name was met, or two keys claim it
+   */
+  resolveMet(name: string): Person {
+    return onlyOne(this.#meant(name), "Nobody of that name was met in this run", "/peers shows who was.");
+  }
+
+  /**
+   * Tells what to type in a command so that it means one person and no other.
+   * @param person who
+   * @returns their handle, or their fingerprint when the handle could mean another key
+   */
+  address(person: Person): string {
+    const { handle, fingerprint } = person.certificate;
+    const [meant, other] = this.#meant(handle);
+    return meant?.certificate.fingerprint === fingerprint && other === undefined ? handle : fingerprint;
   }
 
   /**
@@ -157,8 +200,25 @@ export class People {
    * @returns the mark that every line of theirs carries
    */
   trust(person: Person): Trust {
-    if (this.#pins.get(person.folded) !== person.certificate.fingerprint) return "changed";
-    return this.#known.has(person.certificate.fingerprint) ? "known" : "new";
+    return this.#book.trust(keyOf(person));
+  }
+
+  /**
+   * Tells whether the person distrusted somebody's key.
+   * @param person who
+   * @returns whether that is why it is held back
+   */
+  isDistrusted(person: Person): boolean {
+    return this.#book.isDistrusted(person.certificate.fingerprint);
+  }
+
+  /**
+   * Tells whether somebody comes under a name whose owner was verified.
+   * @param person who, of either key
+   * @returns whether the key that the name belongs to is verified
+   */
+  hasVerifiedName(person: Person): boolean {
+    return this.#book.isVerifiedName(person.folded);
   }
 
   /**
@@ -166,8 +226,23 @@ export class People {
    * @param person who
    */
   accept(person: Person): void {
-    this.#pins.set(person.folded, person.certificate.fingerprint);
-    this.#known.add(person.certificate.fingerprint);
+    this.#book.accept(keyOf(person));
+  }
+
+  /**
+   * Notes that the two people compared their numbers.
+   * @param person who
+   */
+  verify(person: Person): void {
+    this.#book.verify(keyOf(person));
+  }
+
+  /**
+   * Takes trust in a key back.
+   * @param person who
+   */
+  distrust(person: Person): void {
+    this.#book.distrust(person.certificate.fingerprint);
   }
 
   /**
@@ -177,7 +252,26 @@ export class People {
    */
   show(person: Person): Member {
     const { handle, fingerprint } = person.certificate;
-    return { handle, fingerprint, trust: this.trust(person) };
+    const trust = this.trust(person);
+    return { handle, fingerprint, trust, ...(this.isDistrusted(person) ? { distrusted: true } : {}) };
+  }
+
+  /** Those of a name who are here; when none is, those who were. */
+  #meant(name: string): Person[] {
+    const claimants = this.#claimants(name);
+    const here = claimants.filter((person) => person.isHere);
+    return here.length > 0 ? here : claimants;
+  }
+
+  /** Everybody whom a typed name could mean. */
+  #claimants(name: string): Person[] {
+    const fingerprint = readFingerprint(name);
+    if (fingerprint !== undefined) {
+      const person = this.#people.get(fingerprint);
+      return person === undefined ? [] : [person];
+    }
+    const folded = foldedOrNone(name);
+    return this.#sorted((person) => person.folded === folded);
   }
 
   #sorted(isWanted: (person: Person) => boolean): Person[] {
@@ -186,15 +280,29 @@ export class People {
 
   /** Drops one who is gone if need be; the pins stay, so that a name cannot be taken over by waiting. */
   #makeRoom(): void {
-    if (this.#pins.size >= PINS_MAX) throw new ProtocolError(`Cannot remember more than ${PINS_MAX} names`);
     if (this.#people.size < PEOPLE_MAX) return;
     for (const [fingerprint, person] of this.#people) {
       if (person.isHere) continue;
       this.#people.delete(fingerprint);
+      this.#book.forget(keyOf(person));
       return;
     }
     throw new ProtocolError(`Cannot remember more than ${PEOPLE_MAX} people`);
   }
+}
+
+function onlyOne([person, other]: readonly Person[], message: string, hint: string): Person {
+  if (person === undefined) throw new UserError("noSuchPerson", message, hint);
+  if (other === undefined) return person;
+  throw new UserError(
+    "noSuchPerson",
+    "Two people with different keys claim that name",
+    "Compare fingerprints (/peers shows them), then write the whole fingerprint in place of the name.",
+  );
+}
+
+function keyOf({ folded, certificate: { fingerprint } }: Person): NamedKey {
+  return { fingerprint, folded };
 }
 
 function sortKey(person: Person): string {

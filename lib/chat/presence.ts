@@ -148,13 +148,19 @@ export class Presence {
    * @param turn time and effects
    */
   warnIfChanged(member: Member, turn: Turn): void {
-    if (member.trust !== "changed") return;
+    if (member.trust !== "changed" || member.distrusted) return; // whoever distrusts a key needs no telling
+    const { people } = this.#options;
     const { handle } = member;
+    const person = people.get(member.fingerprint);
+    const name = person === undefined ? handle : people.address(person);
+    const wasVerified = person !== undefined && people.hasVerifiedName(person);
     notice(
       turn,
       "keyChanged",
       `The key of ${handle} CHANGED: somebody else may be using the name. Nothing is sent to them until you ` +
-        `compare fingerprints (/fingerprint ${handle}) and accept the new key with /trust ${handle}`,
+        (wasVerified
+          ? `compare numbers again (/verify ${name}): you had verified another key. /trust ${name} accepts it unverified`
+          : `compare numbers (/verify ${name}) or accept the new key unseen with /trust ${name}`),
     );
   }
 
@@ -179,7 +185,7 @@ export class Presence {
     try {
       const certificate = await verifyCertificate(bytes);
       if (certificate.fingerprint === own) return undefined;
-      meeting = people.meet(certificate, where);
+      meeting = people.meet(certificate, { ...where, nowMs: turn.nowMs });
     } catch (error) {
       // A UserError is a handle that is malformed.
       if (!(error instanceof AuthError || error instanceof DecodeError || error instanceof UserError)) throw error;

@@ -128,7 +128,10 @@ export class Receiving {
       return notice(options, "cannotOpen", `A message${from} could not be opened, ask to have it sent again`);
     }
     // Whoever writes in private can be answered, in whatever room they are.
-    const { person, hasRestarted } = this.#people.meet(opened.peer, { isHere: options.room === undefined });
+    const { person, hasRestarted } = this.#people.meet(opened.peer, {
+      isHere: options.room === undefined,
+      nowMs: options.nowMs,
+    });
     if (hasRestarted) this.#keyring.writeOn(opened.peer.fingerprint, opened.sessionId);
     const content = decodeContent(opened.plaintext);
     // Whoever carries a copy could have put it elsewhere, or under the id of another message.
@@ -143,7 +146,7 @@ export class Receiving {
   }
 
   #show(person: Person, content: Content, where: { head: EventHead; turn: Turn; room: Room | undefined }): void {
-    const { handle, fingerprint, trust } = this.#people.show(person);
+    const { handle: from, ...key } = this.#people.show(person);
     const place: Place = where.room === undefined ? { to: this.#keyring.ownHandle } : { room: where.room.name };
     where.turn.effects.push({
       kind: "show",
@@ -151,9 +154,8 @@ export class Receiving {
         type: "message",
         id: content.id,
         place,
-        from: handle,
-        fingerprint,
-        trust,
+        from,
+        ...key,
         text: content.text,
         sentAt: content.sentAtMs,
         at: where.head.at,

@@ -8,7 +8,7 @@
 import * as v from "valibot";
 import { UserError } from "../bytes/errors.ts";
 import { type Command, parseLine } from "../chat/commands.ts";
-import type { ChatEvent, Place, Ref } from "../chat/events.ts";
+import type { ChatEvent, Member, Place, Ref } from "../chat/events.ts";
 import { isoTime } from "./iso.ts";
 
 /** The version of the lines. */
@@ -124,24 +124,36 @@ function escaped(char: string): string {
 function fieldsOf(event: ChatEvent | ProgramEvent): object {
   switch (event.type) {
     case "joined": {
-      const { type, handle, fingerprint, trust, room, at } = event;
-      return { type, handle, fingerprint, trust, room, at: isoTime(at) };
+      const { type, room, at } = event;
+      return { type, ...memberOf(event), room, at: isoTime(at) };
     }
     case "left": {
       const { type, handle, fingerprint, room, at, reason } = event;
       return { type, handle, fingerprint, room, at: isoTime(at), reason };
     }
     case "message": {
-      const { type, id, place, from, fingerprint, trust, text, sentAt, at } = event;
-      return { type, id, ...placeOf(place), from, fingerprint, trust, text, sentAt: isoTime(sentAt), at: isoTime(at) };
+      const { type, id, place, from, text, sentAt, at } = event;
+      const { handle: _, ...key } = memberOf({ ...event, handle: from });
+      return { type, id, ...placeOf(place), from, ...key, text, sentAt: isoTime(sentAt), at: isoTime(at) };
     }
     case "accepted": {
       const { type, id, place, at, ref } = event;
       return { type, id, ...placeOf(place), at: isoTime(at), ...(ref === undefined ? {} : { ref }) };
     }
+    case "peers": {
+      const { type, peers, ref } = event;
+      const fields = peers.map((peer) => {
+        return { ...memberOf(peer), firstSeen: isoTime(peer.firstSeen), here: peer.isHere };
+      });
+      return { type, peers: fields, ...(ref === undefined ? {} : { ref }) };
+    }
     default:
       return event;
   }
+}
+
+function memberOf({ handle, fingerprint, trust, distrusted }: Member): Member {
+  return { handle, fingerprint, trust, ...(distrusted ? { distrusted } : {}) };
 }
 
 function placeOf(place: Place): Place {

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { spellFingerprint } from "../chat/chat.ts";
+import { spellFingerprint } from "../chat/fingerprint.ts";
 import { formatAddress } from "./address.ts";
 import { isoTime } from "./iso.ts";
 import { type SafeText, safeText } from "./safe_text.ts";
@@ -24,6 +24,8 @@ export interface Listening {
   readonly fingerprint: string;
   /** The machine's addresses on the local network. */
   readonly lan: readonly string[];
+  /** Whether callers need an invitation. */
+  readonly isPrivate: boolean;
   /** Whether this relay runs from a checkout: its neighbours may then have no executable either. */
   readonly isFromCheckout: boolean;
 }
@@ -34,7 +36,8 @@ export interface Listening {
  * @returns the lines
  */
 export function startLines(listening: Listening): SafeText[] {
-  const { name, host, port, fingerprint, lan } = listening;
+  const { name, host, port, fingerprint, lan, isPrivate } = listening;
+  const demand = isPrivate ? "--invite-file FILE" : `--relay-key ${fingerprint}`;
   const isEverywhere = host === "0.0.0.0" || host === "::";
   const reachable = isEverywhere ? (lan.length === 0 ? ["127.0.0.1"] : lan) : [host];
   const first = reachable[0] as string;
@@ -45,11 +48,24 @@ export function startLines(listening: Listening): SafeText[] {
       ? [`  addresses    ${lan.map((ip) => formatAddress(ip, port)).join("  ")}`]
       : []),
     `  fingerprint  ${spellFingerprint(fingerprint)}`,
+    ...(isPrivate ? ["It is private. FILE holds the invitation, which sotto-server invite prints."] : []),
     "Others on this network type:",
-    `  sotto ${target} --relay-key ${fingerprint}`,
+    `  sotto ${target} ${demand}`,
     ...(listening.isFromCheckout ? ["or, in a checkout of Sotto on a machine with Node:"] : []),
-    ...(listening.isFromCheckout ? [`  ${CHECKOUT_CLIENT} ${target} --relay-key ${fingerprint}`] : []),
+    ...(listening.isFromCheckout ? [`  ${CHECKOUT_CLIENT} ${target} ${demand}`] : []),
     "Ctrl-C ends it.",
+  ].map((line) => safeText(line));
+}
+
+/**
+ * Tells what to do with the invitation that was printed.
+ * @returns the lines
+ */
+export function inviteLines(): SafeText[] {
+  return [
+    "This is the invitation: a secret, which lets in whoever has it. Hand it on in a way that you trust.",
+    "Who gets it saves it in a file and starts sotto HOST --invite-file FILE.",
+    "A relay that is running takes it up within seconds; whoever is linked without it must come again.",
   ].map((line) => safeText(line));
 }
 

@@ -5,8 +5,8 @@
  */
 
 import { assertNever } from "../bytes/errors.ts";
-import { spellFingerprint } from "../chat/chat.ts";
-import type { ChatEvent, Member, Place, Trust } from "../chat/events.ts";
+import { spellFingerprint } from "../chat/fingerprint.ts";
+import type { ChatEvent, Member, Peer, Place } from "../chat/events.ts";
 import { isoSeconds } from "./iso.ts";
 import { joinSafe, type Paint, paint, safe, safeLines, type SafeText, safeText } from "./safe_text.ts";
 
@@ -19,6 +19,9 @@ export interface RenderOptions {
   /** One's own handle. */
   readonly ownHandle: string;
 }
+
+/** What a mark is made of. */
+type Key = Pick<Member, "trust" | "distrusted">;
 
 /** The longest handle, relay or room name that is drawn; longer ones end in an ellipsis. */
 const NAME_MAX_CHARS = 40;
@@ -37,7 +40,7 @@ export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[
       return renderReady(event, options);
     case "joined":
       return [
-        dim(safe`${stamp(event.at)} * ${name(event.handle)} joined ${room(event.room)} ${mark(event.trust)}`, options),
+        dim(safe`${stamp(event.at)} * ${name(event.handle)} joined ${room(event.room)} ${mark(event)}`, options),
       ];
     case "left":
       return [
@@ -48,7 +51,7 @@ export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[
       ];
     case "message":
       return renderText(event.text, {
-        head: safe`${stamp(event.sentAt)} ${where(event.place)}${who(event.from, event.trust, options)}`,
+        head: safe`${stamp(event.sentAt)} ${where(event.place)}${who(event.from, event, options)}`,
       });
     case "accepted":
       return options.showsOwn
@@ -56,6 +59,8 @@ export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[
         : [];
     case "users":
       return renderUsers(event);
+    case "peers":
+      return renderPeers(event.peers);
     case "notice":
       return safeLines(event.text).map((line, i) =>
         look(i === 0 ? safe`* ${line}` : safe`  ${line}`, "yellow", options)
@@ -84,7 +89,7 @@ export function renderError(
 
 function renderReady(event: Extract<ChatEvent, { type: "ready" }>, options: RenderOptions): SafeText[] {
   const { relay, members } = event;
-  const named = members.slice(0, READY_NAMES_MAX).map((member) => safe`${name(member.handle)} ${mark(member.trust)}`);
+  const named = members.slice(0, READY_NAMES_MAX).map((member) => safe`${name(member.handle)} ${mark(member)}`);
   const unnamed = members.length - named.length;
   const others = [...named, ...(unnamed === 0 ? [] : [safe`${unnamed} more (/users)`])];
   const secured = safe`Secured with relay ${name(relay.name)} (${safeText(spellFingerprint(relay.fingerprint))})`;
@@ -109,8 +114,20 @@ function renderUsers(event: Extract<ChatEvent, { type: "users" }>): SafeText[] {
 
 function renderMember(member: Member): SafeText[] {
   return [
-    safe`  ${name(member.handle)} ${mark(member.trust)}`,
+    safe`  ${name(member.handle)} ${mark(member)}`,
     safe`    ${safeText(spellFingerprint(member.fingerprint))}`,
+  ];
+}
+
+function renderPeers(peers: readonly Peer[]): SafeText[] {
+  return [
+    safe`* Met in this run: ${peers.length === 0 ? safeText("nobody") : peers.length}`,
+    ...peers.flatMap((peer) => [
+      safe`  ${name(peer.handle)} ${mark(peer)} ${safeText(peer.isHere ? "here" : "gone")}, first seen ${
+        stamp(peer.firstSeen)
+      }`,
+      safe`    ${safeText(spellFingerprint(peer.fingerprint))}`,
+    ]),
   ];
 }
 
@@ -139,11 +156,13 @@ function ownWhere(place: Place, options: RenderOptions): SafeText {
   return "room" in place ? safe`${room(place.room)} ${own}` : safe`(private to ${name(place.to)}) ${own}`;
 }
 
-function who(handle: string, trust: Trust, options: RenderOptions): SafeText {
-  return safe`${look(name(handle), trust === "changed" ? "red" : "cyan", options)} ${mark(trust)}`;
+function who(handle: string, key: Key, options: RenderOptions): SafeText {
+  return safe`${look(name(handle), key.trust === "changed" ? "red" : "cyan", options)} ${mark(key)}`;
 }
 
-function mark(trust: Trust): SafeText {
+/** How well a key is known, in words. What is held back stands in capitals. */
+function mark({ trust, distrusted }: Key): SafeText {
+  if (distrusted) return safeText("[NOT TRUSTED]");
   return trust === "changed" ? safeText("[KEY CHANGED]") : safeText(`[${trust}]`);
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { UserError } from "../bytes/errors.ts";
-import { spellFingerprint } from "../chat/chat.ts";
+import { spellFingerprint } from "../chat/fingerprint.ts";
 import { renderError } from "../cli/render.ts";
 import { safe, type SafeText, safeText } from "../cli/safe_text.ts";
 import { checkHandle } from "../wire/handle.ts";

@@ -3,6 +3,10 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UserError } from "../../lib/bytes/errors.ts";
 import { type Command, helpLines, parseLine } from "../../lib/chat/commands.ts";
+import { spellFingerprint } from "../../lib/chat/fingerprint.ts";
+
+const KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSA";
+const SPELLED = spellFingerprint(KEY);
 
 const READ: readonly (readonly [line: string, command: Command])[] = [
   ["", { kind: "nothing" }],
@@ -26,6 +30,20 @@ const READ: readonly (readonly [line: string, command: Command])[] = [
   ["/fingerprint", { kind: "fingerprint" }],
   ["/fingerprint bob", { kind: "fingerprint", name: "bob" }],
   ["/trust bob", { kind: "trust", name: "bob" }],
+  ["/distrust bob", { kind: "distrust", name: "bob" }],
+  ["/peers", { kind: "peers" }],
+  ["/verify bob", { kind: "verify", name: "bob", hasCompared: false }],
+  ["/verify bob yes", { kind: "verify", name: "bob", hasCompared: true }],
+  ["/verify bob  YES ", { kind: "verify", name: "bob", hasCompared: true }],
+  ["/verify yes", { kind: "verify", name: "yes", hasCompared: false }],
+  ["/verify yes yes", { kind: "verify", name: "yes", hasCompared: true }],
+  [`/verify ${SPELLED}`, { kind: "verify", name: KEY, hasCompared: false }],
+  [`/verify ${SPELLED} yes`, { kind: "verify", name: KEY, hasCompared: true }],
+  [`/verify ${KEY.toLowerCase()} yes`, { kind: "verify", name: KEY, hasCompared: true }],
+  [`/trust ${SPELLED.replaceAll(" ", "-")}`, { kind: "trust", name: KEY }],
+  [`/distrust ${SPELLED}`, { kind: "distrust", name: KEY }],
+  [`/fingerprint ${SPELLED}`, { kind: "fingerprint", name: KEY }],
+  [`/pm ${KEY} hi there`, { kind: "pm", to: KEY, text: "hi there" }],
   ["/help", { kind: "help" }],
   ["/quit", { kind: "quit" }],
   ["/exit", { kind: "quit" }],
@@ -61,6 +79,13 @@ const REFUSED: readonly (readonly [line: string, hint: string])[] = [
   ["/pm bob   ", "Write /pm <name> <text>."],
   ["/trust", "Write /trust <name>."],
   ["/trust bob and carol", "Write /trust <name>."],
+  ["/distrust", "Write /distrust <name>."],
+  ["/peers all", "Write /peers."],
+  ["/verify", "Write /verify <name> [yes]."],
+  ["/verify bob no", "Write /verify <name> [yes]."],
+  ["/verify bob carol yes", "Write /verify <name> [yes]."],
+  [`/verify ${SPELLED.slice(5)}`, "Write /verify <name> [yes]."],
+  ["/verfy bob yes", "Did you mean /verify?"],
   ["/fingerprint bob carol", "Write /fingerprint [name]."],
 ];
 
@@ -70,7 +95,8 @@ for (const [line, hint] of REFUSED) {
     assertEquals(error.code, "badLine");
     assert(error.message.startsWith("Nothing was "), error.message);
     assert(error.hint.includes(hint), error.hint);
-    if (line.length > 6) assert(!error.message.includes(line.trim())); // what was typed may be secret
+    const told = error.message.replace(/\/\w+(?= is used another way)/, "");
+    if (line.length > 6) assert(!told.includes(line.trim())); // what was typed may be secret
   });
 }
 
@@ -96,7 +122,18 @@ Deno.test("parseLine() sends a line as text only if it is, and `//` only without
 Deno.test("helpLines() names every command and both ways to start a line with a slash", () => {
   const help = helpLines().join("\n");
   for (
-    const name of ["/pm <name> <text>", "/users", "/fingerprint [name]", "/trust <name>", "/help", "/quit", "/exit"]
+    const name of [
+      "/pm <name> <text>",
+      "/users",
+      "/peers",
+      "/fingerprint [name]",
+      "/verify <name> [yes]",
+      "/trust <name>",
+      "/distrust <name>",
+      "/help",
+      "/quit",
+      "/exit",
+    ]
   ) {
     assert(help.includes(name), name);
   }

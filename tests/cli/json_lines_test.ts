@@ -99,6 +99,26 @@ const EVENTS: readonly (readonly [event: ChatEvent | ProgramEvent, fields: objec
     { type: "users", room: "lobby", members: [BOB], elsewhere: [], ref: "r" },
     { type: "users", room: "lobby", members: [BOB], elsewhere: [], ref: "r" },
   ],
+  [
+    { type: "joined", room: "lobby", at: AT, ...BOB, trust: "changed", distrusted: true },
+    {
+      type: "joined",
+      handle: "bob",
+      fingerprint: KEY,
+      trust: "changed",
+      distrusted: true,
+      room: "lobby",
+      at: AT_TEXT,
+    },
+  ],
+  [
+    { type: "peers", peers: [{ ...BOB, firstSeen: AT, isHere: false }], ref: 1 },
+    {
+      type: "peers",
+      peers: [{ handle: "bob", fingerprint: KEY, trust: "known", firstSeen: AT_TEXT, here: false }],
+      ref: 1,
+    },
+  ],
   [{ type: "notice", code: "gap", text: "one\ntwo" }, { type: "notice", code: "gap", text: "one\ntwo" }],
   [
     { type: "error", code: "tooLong", message: "m", hint: "h", ref: 0 },

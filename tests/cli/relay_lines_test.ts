@@ -8,6 +8,7 @@ const LISTENING = {
   port: 5001,
   fingerprint: FINGERPRINT,
   lan: ["192.168.1.7"],
+  isPrivate: false,
   isFromCheckout: false,
 };
 
@@ -53,4 +54,13 @@ Deno.test("startLines() of a checkout tells how to start where there is no execu
   const lines: string[] = startLines({ ...LISTENING, isFromCheckout: true });
   const client = lines.find((line) => line.includes("npx --yes deno@"));
   assertEquals(client?.endsWith(`task client 192.168.1.7 --relay-key ${FINGERPRINT}`), true);
+});
+
+Deno.test("startLines() of a private relay asks for the invitation instead of the fingerprint", () => {
+  const lines: string[] = startLines({ ...LISTENING, isPrivate: true, isFromCheckout: true });
+  const typed = lines.filter((line) => /sotto \d|task client/.test(line));
+  assertEquals(typed.map((line) => [line.includes("--invite-file FILE"), line.includes("--relay-key")]), [
+    [true, false],
+    [true, false],
+  ]);
 });

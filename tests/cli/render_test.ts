@@ -2,8 +2,8 @@
 // known stands there in words.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { spellFingerprint } from "../../lib/chat/chat.ts";
-import type { ChatEvent, Member, Trust } from "../../lib/chat/events.ts";
+import { spellFingerprint } from "../../lib/chat/fingerprint.ts";
+import type { ChatEvent, Member, Peer, Trust } from "../../lib/chat/events.ts";
 import { renderError, renderEvent, type RenderOptions } from "../../lib/cli/render.ts";
 
 const KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSA";
@@ -55,6 +55,7 @@ Deno.test("renderEvent() tells how well a key is known in words, wherever somebo
       { type: "joined", room: "lobby", at: AT, ...member },
       { type: "users", room: "lobby", members: [member], elsewhere: [] },
       { type: "users", room: "lobby", members: [], elsewhere: [member] },
+      { type: "peers", peers: [{ ...member, firstSeen: AT, isHere: true }] },
       {
         type: "ready",
         handle: "alice",
@@ -69,6 +70,34 @@ Deno.test("renderEvent() tells how well a key is known in words, wherever somebo
       assert(lines.includes(`bob ${word}`), event.type);
     }
   }
+});
+
+Deno.test("renderEvent() says NOT TRUSTED wherever a key is held back because the person distrusts it", () => {
+  const member: Member = { handle: "bob", fingerprint: KEY, trust: "changed", distrusted: true };
+  const events: ChatEvent[] = [
+    message({ trust: "changed", distrusted: true }),
+    { type: "joined", room: "lobby", at: AT, ...member },
+    { type: "users", room: "lobby", members: [member], elsewhere: [] },
+    { type: "peers", peers: [{ ...member, firstSeen: AT, isHere: false }] },
+  ];
+  for (const event of events) {
+    const lines = renderEvent(event, PLAIN).join("\n").replace(" joined #lobby", "");
+    assert(lines.includes("bob [NOT TRUSTED]"), event.type);
+    assert(!lines.includes("KEY CHANGED"), event.type);
+  }
+});
+
+Deno.test("renderEvent() lists who was met with mark, presence, first sight and fingerprint", () => {
+  const bob: Peer = { handle: "bob", fingerprint: KEY, trust: "verified", firstSeen: AT, isHere: true };
+  const carol: Peer = { ...bob, handle: "carol", trust: "new", isHere: false };
+  assertEquals<string[]>(renderEvent({ type: "peers", peers: [bob, carol] }, PLAIN), [
+    "* Met in this run: 2",
+    "  bob [verified] here, first seen 2026-01-01T00:00:00Z",
+    `    ${spellFingerprint(KEY)}`,
+    "  carol [new] gone, first seen 2026-01-01T00:00:00Z",
+    `    ${spellFingerprint(KEY)}`,
+  ]);
+  assertEquals<string[]>(renderEvent({ type: "peers", peers: [] }, PLAIN), ["* Met in this run: nobody"]);
 });
 
 Deno.test("renderEvent() says at first: secured, which relay and fingerprint, who you are, who is here", () => {
@@ -202,6 +231,19 @@ const EVENT: fc.Arbitrary<ChatEvent> = fc.oneof(
     room: TEXT,
     members: fc.array(MEMBER, { maxLength: 3 }),
     elsewhere: fc.array(MEMBER, { maxLength: 3 }),
+  }),
+  fc.record({
+    type: fc.constant("peers" as const),
+    peers: fc.array(
+      fc.record({
+        handle: TEXT,
+        fingerprint: fc.constant(KEY),
+        trust: TRUST,
+        firstSeen: TIME,
+        isHere: fc.boolean(),
+      }),
+      { maxLength: 3 },
+    ),
   }),
   fc.record({ type: fc.constant("notice" as const), code: fc.constant("gap" as const), text: TEXT }),
   fc.record({ type: fc.constant("error" as const), code: fc.constant("unsent" as const), message: TEXT, hint: TEXT }),

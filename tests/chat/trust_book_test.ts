@@ -1,0 +1,103 @@
+// Aim: trust belongs to the key; what the book exports is all that a store needs.
+import { assertEquals, assertThrows } from "@std/assert";
+import type { Certificate } from "../../lib/e2ee/certificate.ts";
+import type { Life } from "../../lib/e2ee/life.ts";
+import { TrustBook } from "../../lib/chat/trust_book.ts";
+
+const EMPTY = new Uint8Array(0);
+const BOB = { fingerprint: "K1", folded: "bob" };
+const OTHER = { fingerprint: "K2", folded: "bob" };
+
+function meet(book: TrustBook, key: typeof BOB, options: { nowMs?: number; life?: Life } = {}): void {
+  const { nowMs = 1_000, life = "lasting" } = options;
+  const bytes = { signPublic: EMPTY, dhPublic: EMPTY, noisePublic: EMPTY, id: EMPTY, encoded: EMPTY };
+  const { fingerprint, folded: handle } = key;
+  const certificate: Certificate = { suite: 1, handle, fingerprint, life, createdMs: 1, ...bytes };
+  book.meet(certificate, handle, { nowMs, hasComeBack: false });
+}
+
+function bookOf(...keys: (typeof BOB)[]): TrustBook {
+  const book = new TrustBook();
+  for (const key of keys) meet(book, key);
+  return book;
+}
+
+Deno.test("TrustBook.trust() is what the last word about the key says", () => {
+  const book = bookOf(BOB);
+  const marks = [book.trust(BOB)];
+  for (const say of ["accept", "verify", "accept"] as const) {
+    book[say](BOB);
+    marks.push(book.trust(BOB));
+  }
+  book.distrust(BOB.fingerprint);
+  marks.push(book.trust(BOB));
+  book.accept(BOB);
+  marks.push(book.trust(BOB));
+  assertEquals(marks, ["new", "known", "verified", "verified", "changed", "known"]);
+});
+
+Deno.test("TrustBook.trust() is changed for a key that was never met", () => {
+  assertEquals(new TrustBook().trust(BOB), "changed");
+  assertThrows(() => new TrustBook().verify(BOB), TypeError);
+});
+
+Deno.test("TrustBook.verify() moves the name, and the key before loses the mark with it", () => {
+  const book = bookOf(BOB, OTHER);
+  book.verify(BOB);
+  assertEquals([book.trust(BOB), book.trust(OTHER), book.isVerifiedName("bob")], ["verified", "changed", true]);
+  book.accept(OTHER);
+  assertEquals([book.trust(BOB), book.trust(OTHER), book.isVerifiedName("bob")], ["changed", "known", false]);
+  book.accept(BOB); // accepting is no comparison, although there was one long ago
+  assertEquals([book.trust(BOB), book.trust(OTHER)], ["known", "changed"]);
+});
+
+Deno.test("TrustBook.distrust() leaves the name with its owner", () => {
+  const book = bookOf(BOB);
+  book.distrust(BOB.fingerprint);
+  meet(book, OTHER);
+  assertEquals([book.trust(BOB), book.trust(OTHER)], ["changed", "changed"]);
+  assertEquals([book.isDistrusted("K1"), book.isDistrusted("K2")], [true, false]);
+});
+
+Deno.test("TrustBook.records() restores to the same marks, and whoever was met is known", () => {
+  const keys = ["a", "b", "c", "d"].map((folded, i) => ({ fingerprint: `K${i}`, folded })) as [
+    typeof BOB,
+    typeof BOB,
+    typeof BOB,
+    typeof BOB,
+  ];
+  const book = bookOf(...keys, { fingerprint: "K9", folded: "a" });
+  meet(book, { ...keys[1], folded: "bea" }, { nowMs: 9_000 });
+  book.accept(keys[1]);
+  book.verify(keys[2]);
+  book.distrust(keys[3].fingerprint);
+  const records = book.records();
+  assertEquals(records[1], {
+    fingerprint: "K1",
+    handle: "bea",
+    firstSeenMs: 1_000,
+    how: "accepted",
+    names: ["b", "bea"],
+  });
+  const restored = new TrustBook(JSON.parse(JSON.stringify(records)));
+  assertEquals(restored.records(), records);
+  assertEquals(keys.map((key) => restored.trust(key)), ["known", "known", "verified", "changed"]);
+  assertEquals(restored.isDistrusted("K3"), true);
+  assertEquals(restored.trust({ fingerprint: "K9", folded: "a" }), "changed");
+  meet(restored, keys[2], { nowMs: 20_000 });
+  assertEquals([restored.trust(keys[2]), restored.firstSeenMs("K2")], ["verified", 1_000]);
+});
+
+Deno.test("TrustBook.records() leaves out keys that are meant to be forgotten", () => {
+  const book = bookOf(BOB);
+  meet(book, { fingerprint: "K3", folded: "eve" }, { life: "ephemeral" });
+  assertEquals(book.records().map(({ fingerprint }) => fingerprint), ["K1"]);
+});
+
+Deno.test("TrustBook.forget() drops only a key without a name that nobody spoke of", () => {
+  const book = bookOf(BOB, OTHER, { fingerprint: "K3", folded: "bob" });
+  book.distrust("K3");
+  for (const fingerprint of ["K1", "K2", "K3"]) book.forget({ fingerprint, folded: "bob" });
+  assertEquals(book.records().map(({ fingerprint }) => fingerprint), ["K1", "K3"]);
+  assertEquals([book.trust(BOB), book.isDistrusted("K3")], ["new", true]);
+});
