@@ -7,21 +7,27 @@ import { UserError } from "./lib/bytes/errors.ts";
 import { formatAddress } from "./lib/cli/address.ts";
 import type { ExitCode } from "./lib/cli/exit_codes.ts";
 import { type ClientFlags, parseClientFlags } from "./lib/cli/flags.ts";
+import { decodeInvite, type Invite } from "./lib/cli/invite.ts";
+import { safe } from "./lib/cli/safe_text.ts";
 import { createCertificate } from "./lib/e2ee/certificate.ts";
 import { generateIdentity } from "./lib/e2ee/identity.ts";
 import { ClientHost, type ClientOptions } from "./lib/io/client_host.ts";
 import { loadIdentity } from "./lib/io/client_store.ts";
 import { nowMs } from "./lib/io/clock.ts";
 import { type DataDir, defaultDataDir, openDataDir } from "./lib/io/data_dir.ts";
-import { UnknownRelayError } from "./lib/io/dial.ts";
+import { type RelayPolicy, UnknownRelayError } from "./lib/io/dial.ts";
 import type { Front } from "./lib/io/front.ts";
+import { givenInvite } from "./lib/io/invite_source.ts";
 import { JsonFront, PlainFront } from "./lib/io/line_fronts.ts";
+import { openMaskedDevice } from "./lib/io/masked_prompt.ts";
 import { defaultHandle } from "./lib/io/network.ts";
+import { askPassphrase } from "./lib/io/passphrase.ts";
 import { runProgram, type Streams } from "./lib/io/program.ts";
 import { askHandle, askRelay } from "./lib/io/questions.ts";
 import { onSignals } from "./lib/io/signals.ts";
 import { isInteractive, wantsColor } from "./lib/io/terminal.ts";
 import { TerminalFront } from "./lib/io/terminal_front.ts";
+import { invitePsk } from "./lib/link/invite_psk.ts";
 import { checkHandle, checkRoomName } from "./lib/wire/handle.ts";
 
 if (import.meta.main) await runProgram(main, Deno.args.includes("--json"));
@@ -33,6 +39,7 @@ async function main(streams: Streams): Promise<ExitCode> {
     return 0;
   }
   const { flags } = parsed;
+  const invite = await givenInvite(flags.inviteFile, Deno.env);
   const isPerson = !flags.json && isInteractive(Deno.env);
   const handle = flags.name === undefined && isPerson ? askHandle(defaultHandle(Deno.env)) : handleFor(flags);
   if (handle === undefined) return 0; // they left before anything began
@@ -41,7 +48,7 @@ async function main(streams: Streams): Promise<ExitCode> {
     ? undefined
     : await openDataDir(flags.dataDir ?? defaultDataDir("client", Deno.env), { what: "client" });
   try {
-    return await chat(flags, { handle, dir, isPerson }, streams);
+    return await chat(flags, { handle, dir, isPerson, invite }, streams);
   } finally {
     dir?.close();
   }
@@ -51,6 +58,7 @@ interface Person {
   readonly handle: string;
   readonly dir: DataDir | undefined;
   readonly isPerson: boolean;
+  readonly invite: Invite | undefined;
 }
 
 async function chat(flags: ClientFlags, person: Person, streams: Streams): Promise<ExitCode> {
@@ -58,23 +66,54 @@ async function chat(flags: ClientFlags, person: Person, streams: Streams): Promi
     ? await generateIdentity({ life: "ephemeral", nowMs: nowMs() })
     : await loadIdentity(person.dir);
   const certificate = await createCertificate(identity, { handle: person.handle, createdMs: nowMs() });
-  const { host: hostname, port, relayKey, trustOnFirstUse, room: roomName } = flags;
+  const { host: hostname, port, relayKey, room: roomName } = flags;
   const address = { hostname, port, text: formatAddress(hostname, port) };
-  const call = (key: string | undefined) =>
-    connectAndChat({
+  const call = async (key: string | undefined, invite: Invite | undefined) =>
+    await connectAndChat({
       identity,
       certificate,
       address,
-      policy: { trustOnFirstUse, ...(key === undefined ? {} : { relayKey: key }) },
+      policy: await policyOf({ trustOnFirstUse: flags.trustOnFirstUse, key, invite }),
       roomName,
     }, { isPerson: person.isPerson, wantsJson: flags.json, streams });
   try {
-    return await call(relayKey);
+    return await call(relayKey, person.invite);
   } catch (error) {
-    if (!(error instanceof UnknownRelayError) || !person.isPerson) throw error;
-    if (!askRelay(error.relay, address.text)) throw error;
-    return await call(error.relay.fingerprint); // dialled again with the key that the person accepted
+    if (!person.isPerson) throw error;
+    if (error instanceof UnknownRelayError && askRelay(error.relay, address.text)) {
+      return await call(error.relay.fingerprint, undefined); // dialled again with the key that the person accepted
+    }
+    const isUninvited = error instanceof UserError && error.code === "notInvited" && person.invite === undefined;
+    const invite = isUninvited ? await askInvite() : undefined;
+    if (invite === undefined) throw error;
+    return await call(relayKey, invite);
   }
+}
+
+/** An invitation names its relay: no other is talked to, whatever else was said. */
+async function policyOf(
+  { trustOnFirstUse, key, invite }: {
+    readonly trustOnFirstUse: boolean;
+    readonly key: string | undefined;
+    readonly invite: Invite | undefined;
+  },
+): Promise<RelayPolicy> {
+  if (invite === undefined) return { trustOnFirstUse, ...(key === undefined ? {} : { relayKey: key }) };
+  if (key !== undefined && key !== invite.fingerprint) {
+    throw new UserError(
+      "badFlag",
+      "Cannot choose between --relay-key and the invitation: they name different relays",
+      "Leave --relay-key out, or ask for an invitation to that relay.",
+    );
+  }
+  return { trustOnFirstUse: false, relayKey: invite.fingerprint, invitePsk: await invitePsk(invite.token) };
+}
+
+/** Asks for the invitation that a private relay demands; it is a secret and not shown. */
+async function askInvite(): Promise<Invite | undefined> {
+  const device = openMaskedDevice(Deno.env);
+  const typed = device && await askPassphrase(device, safe`This relay is private. Invitation: `);
+  return typed === undefined || typed === "" ? undefined : await decodeInvite(typed);
 }
 
 async function connectAndChat(

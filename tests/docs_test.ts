@@ -8,8 +8,10 @@ import { CLIENT_HELP, SERVER_HELP } from "../lib/cli/help_text.ts";
 import { type Certificate, createCertificate } from "../lib/e2ee/certificate.ts";
 import { initiateRatchet, ratchetSeal } from "../lib/e2ee/double_ratchet.ts";
 import { encodeIdentity, fingerprintOf, type Identity, openRoomId, relayFingerprint } from "../lib/e2ee/identity.ts";
+import { safetyNumber } from "../lib/e2ee/safety_number.ts";
 import { seal } from "../lib/e2ee/seal.ts";
 import { x3dhInitiate } from "../lib/e2ee/x3dh.ts";
+import { helpLines } from "../lib/chat/commands.ts";
 import { encodeContent } from "../lib/chat/content.ts";
 import { encodeRoomCopies } from "../lib/chat/room_copies.ts";
 import { encodeHello, linkPrologue } from "../lib/link/hello.ts";
@@ -74,6 +76,23 @@ Deno.test("the README lists every notice code", () => {
   const codes = [...union.matchAll(/"(\w+)"/g)].map((match) => match[1] as string);
   assert(codes.length > 0);
   assertEquals(firstCells("Notice codes").toSorted(), codes.toSorted());
+});
+
+Deno.test("the README lists every command", () => {
+  const typed = helpLines().flatMap((line) =>
+    [...line.matchAll(/^ {2}\/([a-z]+)/g)].map((match) => match[1] as string)
+  );
+  assert(typed.length > 5);
+  const listed = [...section(README, "Commands").matchAll(/^\| .*\|$/gm)].flatMap(([row]) =>
+    [...(row.split(" | ")[0] ?? "").matchAll(/`\/([a-z]+)/g)].map((match) => match[1] as string)
+  );
+  assertEquals([...new Set(listed)].toSorted(), typed.toSorted());
+});
+
+Deno.test("the README explains every mark", () => {
+  for (const trust of ["new", "known", "verified", "KEY CHANGED", "NOT TRUSTED"]) {
+    assert(section(README, "How do I know it is really them?").includes(`| \`[${trust}]\``), trust);
+  }
 });
 
 Deno.test("the README lists every task", () => {
@@ -170,6 +189,7 @@ async function workedExamples(): Promise<Record<string, string>> {
     "folded name": foldRoomName("Lobby"),
     "room": fingerprintOf(room),
     "ben": ben.certificate.fingerprint,
+    "safety number": await safetyNumber(ada.certificate, ben.certificate),
   };
 }
 

@@ -31,6 +31,7 @@ export type UserErrorCode =
   | "wrongVersion"
   | "relayUnknown"
   | "relayChanged"
+  | "notInvited"
   | "refusedCertificate"
   | "dataDirBusy"
   | "dataDirUnusable"

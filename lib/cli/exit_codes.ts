@@ -25,6 +25,7 @@ export function exitCodeFor(code: UserErrorCode): ExitCode {
       return 3;
     case "relayUnknown":
     case "relayChanged":
+    case "notInvited":
     case "keyChanged":
     case "refusedCertificate":
       return 4;

@@ -27,12 +27,24 @@ export interface ServerFlags {
   readonly name?: string;
   /** Where its data is; by platform convention without it. */
   readonly dataDir?: string;
+  /** How long a name waits for its absent owner, in milliseconds; the relay's own measure without it. */
+  readonly nameTtlMs?: number;
+  /** The file that names who may link; everybody may without it. */
+  readonly allow?: string;
   /** Whether the event log is in memory alone. */
   readonly memory: boolean;
   /** Whether to log more, names included. */
   readonly verbose: boolean;
   /** Whether stdout carries JSON lines. */
   readonly json: boolean;
+}
+
+/** What `sotto-server invite` was told. */
+export interface InviteFlags {
+  /** Where the relay's data is; by platform convention without it. */
+  readonly dataDir?: string;
+  /** Whether the invitation is replaced. */
+  readonly isNew: boolean;
 }
 
 /** What `sotto` was told. */
@@ -51,6 +63,8 @@ export interface ClientFlags {
   readonly room: string;
   /** The only relay fingerprint to accept: 52 upper-case base32 characters. */
   readonly relayKey?: string;
+  /** The file that holds an invitation to a private relay. */
+  readonly inviteFile?: string;
   /** Whether an unknown relay is accepted; never beside `relayKey`. */
   readonly trustOnFirstUse: boolean;
   /** Whether stdin and stdout carry JSON lines. */
@@ -65,12 +79,20 @@ export type ParsedFlags<F> =
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version"; readonly text: string };
 
+/** What the relay's command line can ask for besides. */
+export type ParsedServerFlags =
+  | ParsedFlags<ServerFlags>
+  | { readonly kind: "invite"; readonly flags: InviteFlags };
+
 /** What each flag of the relay takes. */
 export const SERVER_FLAGS = {
   host: "text",
   port: "text",
   name: "text",
   "data-dir": "text",
+  "name-ttl": "text",
+  allow: "text",
+  new: "switch",
   memory: "switch",
   verbose: "switch",
   json: "switch",
@@ -87,6 +109,7 @@ export const CLIENT_FLAGS = {
   ephemeral: "switch",
   room: "text",
   "relay-key": "text",
+  "invite-file": "text",
   "trust-on-first-use": "switch",
   json: "switch",
   verbose: "switch",
@@ -97,6 +120,9 @@ export const CLIENT_FLAGS = {
 /** The flags of a program: `text` takes a value, `switch` takes none. */
 export type FlagTable = Readonly<Record<string, "text" | "switch">>;
 
+/** The longest that a name waits: ten years, and with them all that is still a number of days and not a mistake. */
+const NAME_TTL_MAX_DAYS = 3_650;
+const DAY_MS = 86_400_000;
 const FINGERPRINT = /^[A-Z2-7]{52}$/;
 
 /**
@@ -105,11 +131,15 @@ const FINGERPRINT = /^[A-Z2-7]{52}$/;
  * @returns what they ask for
  * @throws {UserError} `badFlag`, when they are not a command line of the relay
  */
-export function parseServerFlags(args: readonly string[]): ParsedFlags<ServerFlags> {
+export function parseServerFlags(args: readonly string[]): ParsedServerFlags {
   const given = readArgs(args, SERVER_FLAGS);
   if (given.has("help")) return { kind: "help", text: SERVER_HELP };
   if (given.has("version")) return { kind: "version", text: `sotto-server ${VERSION}` };
+  if (given.positionals[0] === "invite") return inviteFlags(given);
   refuseSurplus(given.positionals);
+  if (given.has("new")) {
+    throw new UserError("badFlag", "Cannot take --new here", "It belongs to sotto-server invite --new.");
+  }
   return {
     kind: "run",
     flags: {
@@ -117,6 +147,8 @@ export function parseServerFlags(args: readonly string[]): ParsedFlags<ServerFla
       port: parsePort(given.text("port") ?? String(DEFAULT_PORT), 0),
       ...optional("name", given.text("name")),
       ...optional("dataDir", given.text("data-dir")),
+      ...nameTtlOf(given.text("name-ttl")),
+      ...optional("allow", given.text("allow")),
       memory: given.has("memory"),
       verbose: given.has("verbose"),
       json: given.has("json"),
@@ -146,11 +178,21 @@ export function parseClientFlags(args: readonly string[]): ParsedFlags<ClientFla
       ephemeral: given.has("ephemeral"),
       room: roomOf(given.text("room") ?? "lobby"),
       ...relayKey,
+      ...optional("inviteFile", given.text("invite-file")),
       trustOnFirstUse: given.has("trust-on-first-use") && relayKey.relayKey === undefined,
       json: given.has("json"),
       verbose: given.has("verbose"),
     },
   };
+}
+
+function inviteFlags(given: GivenArgs): ParsedServerFlags {
+  refuseSurplus(given.positionals.slice(1));
+  const other = Object.keys(SERVER_FLAGS).find((flag) => given.has(flag) && flag !== "data-dir" && flag !== "new");
+  if (other !== undefined) {
+    throw new UserError("badFlag", `Cannot take --${other} with invite`, "It takes --data-dir DIR and --new alone.");
+  }
+  return { kind: "invite", flags: { ...optional("dataDir", given.text("data-dir")), isNew: given.has("new") } };
 }
 
 /** The arguments, cut and counted but not yet understood. */
@@ -275,6 +317,18 @@ function relayKeyOf(typed: string | undefined): string | undefined {
     "badFlag",
     `Cannot use this --relay-key: it has ${key.length} characters that count, or others than A to Z and 2 to 7`,
     "Copy the whole fingerprint that the relay prints when it starts: 52 letters and digits.",
+  );
+}
+
+function nameTtlOf(typed: string | undefined): { nameTtlMs?: number } {
+  if (typed === undefined) return {};
+  // Number() alone would take "", "0x1e" and "1e3".
+  const days = /^\d{1,6}(\.\d{1,9})?$/.test(typed) ? Number(typed) : NaN;
+  if (days > 0 && days <= NAME_TTL_MAX_DAYS) return { nameTtlMs: Math.ceil(days * DAY_MS) };
+  throw new UserError(
+    "badFlag",
+    `Cannot keep names for ${JSON.stringify(typed)} days`,
+    `Give --name-ttl a number of days above 0 and up to ${NAME_TTL_MAX_DAYS}, such as 30 or 0.5.`,
   );
 }
 

@@ -22,6 +22,8 @@ Options:
   --room ROOM             the room to join (default lobby)
   --relay-key FINGERPRINT talk only to the relay with this fingerprint
                           (52 letters and digits; spaces and dashes are fine)
+  --invite-file FILE      the invitation to a private relay; a terminal asks for
+                          it, and SOTTO_INVITE may hold it
   --trust-on-first-use    accept a relay that you have not met before;
                           --relay-key wins over it
   --json                  speak JSON lines on standard input and output
@@ -44,7 +46,8 @@ Exit codes:
   2  a flag or the name is malformed
   3  the relay is not there, is not a relay, speaks another version,
      or the link was lost
-  4  the relay's key is unknown or has changed, a certificate was refused
+  4  the relay's key is unknown or has changed, a certificate was refused,
+     the relay is private and the invitation is missing or void
 `;
 
 /** The help of `sotto-server`. */
@@ -53,6 +56,10 @@ sotto-server: the relay of Sotto, which only ever holds ciphertext
 
 Usage:
   sotto-server [options]
+  sotto-server invite [--new] [--data-dir DIR]
+
+  invite           make the relay of DIR private, while it runs or not, and
+                   print the invitation, without which nobody gets in
 
 Options:
   --host HOST      the address to listen on (default 0.0.0.0, every IPv4 one)
@@ -60,6 +67,12 @@ Options:
                    (default 5001)
   --name NAME      the name of this relay
   --data-dir DIR   where its key, its names and its log are kept
+  --name-ttl DAYS  how long a name waits for its absent owner, such as 0.5
+                   (default 30, at most 3650)
+  --allow FILE     let in only those whose fingerprints are in FILE, one a line;
+                   read again when it changes and on SIGHUP
+  --new            with invite: another invitation; earlier ones are void, and
+                   whoever is linked must come again
   --memory         keep the log in memory only; key and names stay in DIR
   --verbose        tell more, names too
   --json           write one JSON object a line to standard output

@@ -17,7 +17,15 @@ import { Link, type LinkEnd } from "../link/link.ts";
 import { checkRoomName } from "../wire/handle.ts";
 import { decodeRelayMessage } from "../wire/messages.ts";
 import { nowMs } from "./clock.ts";
-import { connect, errorOfEnd, judgeRelay, type KnownRelay, type RelayAddress, type RelayPolicy } from "./dial.ts";
+import {
+  connect,
+  errorOfEnd,
+  judgeRelay,
+  type KnownRelay,
+  pinRelay,
+  type RelayAddress,
+  type RelayPolicy,
+} from "./dial.ts";
 import type { Front, FrontInput } from "./front.ts";
 import { TcpLink } from "./tcp.ts";
 
@@ -84,6 +92,10 @@ export class ClientHost {
       staticKeyPair: identity.noise,
       card: certificate.encoded,
       authenticate: (remote) => judgeRelay(remote, address, policy),
+      ...(policy.invitePsk === undefined ? {} : {
+        psk: policy.invitePsk,
+        pin: async (staticPublic) => void await pinRelay(staticPublic, address, policy),
+      }),
     });
     this.#tcp = new TcpLink(conn, link, {
       opened: (relay) => this.#watch(this.#turns.run(() => this.#begin(relay))),
@@ -207,12 +219,12 @@ export class ClientHost {
 
   #farewell(end: LinkEnd): ExitCode {
     const unsent = this.#chat?.unsent() ?? [];
-    const { front, address } = this.#options;
+    const { front, address, policy } = this.#options;
     if (this.#hasFinished || (this.#wantsToLeave && end.kind === "closed")) {
       for (const line of unsent) front.show(unsentEvent(line));
       return unsent.length === 0 ? 0 : exitCodeFor("unsent");
     }
-    const error = errorOfEnd(end, address);
+    const error = errorOfEnd(end, address, policy);
     if (!this.#hasBeenReady) throw error;
     for (const line of unsent) front.show(unsentEvent(line));
     front.show(eventOf(error, {}));

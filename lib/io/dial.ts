@@ -32,6 +32,8 @@ export interface RelayPolicy {
   readonly relayKey?: Fingerprint;
   /** Whether a relay that is not known is accepted. */
   readonly trustOnFirstUse: boolean;
+  /** What an invitation to a private relay gives, 32 bytes; `relayKey` then names the same relay. */
+  readonly invitePsk?: Bytes;
 }
 
 /** A relay that was accepted. */
@@ -103,15 +105,13 @@ export async function connect(address: RelayAddress): Promise<Deno.TcpConn> {
 export async function judgeRelay(remote: Remote, address: RelayAddress, policy: RelayPolicy): Promise<KnownRelay> {
   const card = remote.hello.card;
   if (card.length > RELAY_NAME_MAX_BYTES) throw new DecodeError("Cannot decode relay card: the name is too long");
-  assertDhPublicKey(remote.staticPublic); // one key, one spelling, one fingerprint
-  const fingerprint = await relayFingerprint(remote.staticPublic);
+  const fingerprint = await pinRelay(remote.staticPublic, address, policy);
   const relay = { name: fromUtf8(card), fingerprint, publicBytes: remote.staticPublic };
-  if (policy.relayKey !== undefined && policy.relayKey !== fingerprint) {
+  if (card.length === 0 && policy.invitePsk === undefined) {
     throw new UserError(
-      "relayChanged",
-      `THE RELAY AT ${address.text} IS NOT THE ONE YOU NAMED. Somebody may be in the middle. ` +
-        `It has the fingerprint ${fingerprint}, you gave ${policy.relayKey}`,
-      "Nothing was told to it. Ask whoever runs the relay for its fingerprint, in person or by phone.",
+      "notInvited",
+      `The relay at ${address.text} is private: it lets in only who has its invitation`,
+      "Ask whoever runs it for one, save it in a file, and start with --invite-file FILE.",
     );
   }
   if (policy.relayKey === undefined && !policy.trustOnFirstUse) throw new UnknownRelayError(relay, address);
@@ -119,17 +119,47 @@ export async function judgeRelay(remote: Remote, address: RelayAddress, policy: 
 }
 
 /**
+ * Checks the key of a relay against the one that was demanded, before it learns who calls.
+ * @param staticPublic its static key
+ * @param address where it was called
+ * @param policy what is demanded
+ * @returns its fingerprint
+ * @throws {UserError} `relayChanged` when it is another than demanded
+ */
+export async function pinRelay(
+  staticPublic: Bytes,
+  address: RelayAddress,
+  policy: RelayPolicy,
+): Promise<Fingerprint> {
+  assertDhPublicKey(staticPublic); // one key, one spelling, one fingerprint
+  const fingerprint = await relayFingerprint(staticPublic);
+  if (policy.relayKey === undefined || policy.relayKey === fingerprint) return fingerprint;
+  const source = policy.invitePsk === undefined ? "you gave" : "the invitation says";
+  throw new UserError(
+    "relayChanged",
+    `THE RELAY AT ${address.text} IS NOT THE ONE YOU NAMED. Somebody may be in the middle. ` +
+      `It has the fingerprint ${fingerprint}, ${source} ${policy.relayKey}`,
+    "Nothing was told to it. Ask whoever runs the relay for its fingerprint, in person or by phone.",
+  );
+}
+
+/**
  * Says in words a person can act on why a link ended.
  * @param end how it ended
  * @param address where the relay is
+ * @param policy what was demanded
  * @returns the error
  */
-export function errorOfEnd(end: LinkEnd, address: RelayAddress): UserError {
+export function errorOfEnd(end: LinkEnd, address: RelayAddress, policy: RelayPolicy): UserError {
+  if (policy.invitePsk !== undefined && end.kind !== "bye" && end.kind !== "closed") {
+    const error = errorOfInvited(end, address);
+    if (error !== undefined) return error;
+  }
   switch (end.kind) {
     case "bye":
       return errorOfBye(end.code, end.message);
     case "lost":
-      return end.stage === "open"
+      return end.stage !== "handshake"
         ? lost(end.cause === "silence" ? "the relay fell silent" : "the line broke")
         : notARelay(address);
     case "refused":
@@ -139,6 +169,26 @@ export function errorOfEnd(end: LinkEnd, address: RelayAddress): UserError {
     case "closed":
       return lost("this client closed it");
   }
+}
+
+/** What only a caller with an invitation meets: a listener that does not understand it, or one that does not take it. */
+function errorOfInvited(end: LinkEnd & { kind: "lost" | "refused" }, address: RelayAddress): UserError | undefined {
+  if (end.stage === "greeting" && end.kind === "lost" && end.cause === "ended") {
+    return new UserError(
+      "notInvited",
+      `The relay at ${address.text} does not take this invitation: it was replaced, or somebody tampers with the line`,
+      "Ask whoever runs the relay for the invitation that counts now.",
+    );
+  }
+  const isOurs = end.kind === "refused" && end.error instanceof UserError;
+  if (end.stage !== "handshake" || isOurs || (end.kind === "lost" && end.cause === "silence")) return undefined;
+  return new UserError(
+    "notARelay",
+    `What answers at ${address.text} takes no invitations: it is another version of Sotto, a relay that is open to ` +
+      "all, or no relay of Sotto",
+    "Check the address, and that the invitation is for this relay. An open one is called without an invitation.",
+    end.kind === "refused" ? { cause: end.error } : {},
+  );
 }
 
 function errorOfHandshake(error: Error, address: RelayAddress): UserError {
@@ -172,7 +222,7 @@ function errorOfBye(code: string, message: string): UserError {
       return new UserError(
         "refusedCertificate",
         `The relay refused this client: ${message}`,
-        "Check the clock of this machine.",
+        "Ask whoever runs the relay, and check the clock of this machine.",
       );
     case "wrongVersion":
       return new UserError("wrongVersion", message, "Use the same release of Sotto on both machines.");

@@ -9,6 +9,7 @@ import { equalBytes } from "../bytes/equal.ts";
 import { type Bytes, utf8 } from "../bytes/writer.ts";
 import type { DhKeyPair } from "../crypto/dh.ts";
 import { verifyCertificate } from "../e2ee/certificate.ts";
+import type { Fingerprint } from "../e2ee/identity.ts";
 import { Link, type LinkEnd } from "../link/link.ts";
 import type { Remote } from "../link/link_handshake.ts";
 import type { Caller, RelayEffect, RelayInput } from "../relay/effects.ts";
@@ -38,6 +39,10 @@ export interface RelayHostOptions {
   readonly name: string;
   /** Where it listens. */
   readonly listener: Deno.TcpListener;
+  /** Tells whether somebody may link; everybody may without it. After a change call `recheck()`. */
+  readonly admits?: (fingerprint: Fingerprint) => boolean;
+  /** Gives what callers of a private relay must hold; the same array until it changes, then call `recheck()`. */
+  readonly psk?: () => Bytes | undefined;
   /** Called when the bound names changed. */
   readonly namesChanged: () => void;
   /** Takes what happened, never bodies; names only at level debug. */
@@ -46,8 +51,10 @@ export interface RelayHostOptions {
 
 interface HostLink {
   readonly tcp: TcpLink<Caller>;
-  /** Whether the core knows of it. */
-  isKnown: boolean;
+  /** What its caller had to hold. */
+  readonly psk: Bytes | undefined;
+  /** Whom the core knows it by, as long as it does. */
+  caller: Caller | undefined;
 }
 
 /** A relay that listens. */
@@ -89,6 +96,11 @@ export class RelayHost {
     clearTimeout(timer);
   }
 
+  /** Ends the links of those who may not be here any more. */
+  recheck(): void {
+    for (const link of this.#links.values()) this.#closeIfUnwanted(link);
+  }
+
   async #accept(): Promise<void> {
     while (!this.#isClosing) {
       try {
@@ -126,31 +138,68 @@ export class RelayHost {
       if (left === 0) this.#halfOpen.delete(address);
       else this.#halfOpen.set(address, left);
     };
+    const psk = this.#options.psk?.();
     const link = new Link<Caller>({
       role: "responder",
       listener: "relay",
       staticKeyPair: this.#options.staticKeyPair,
       card: utf8(this.#options.name),
-      authenticate: authenticateCaller,
+      ...(psk === undefined ? {} : { psk }),
+      authenticate: async (remote) => {
+        const caller = await authenticateCaller(remote);
+        const refusal = this.#refusalOf(caller);
+        if (refusal !== undefined) throw refusal;
+        return caller;
+      },
     });
     const tcp = new TcpLink(conn, link, {
       opened: (caller) => {
         settle();
-        const entry = this.#links.get(id);
-        if (entry !== undefined) entry.isKnown = true;
-        this.#push({ kind: "opened", link: id, caller, nowMs: nowMs() });
+        this.#opened(id, caller);
       },
       packet: (packet) => this.#receive(id, packet),
       drained: () => {
-        if (this.#links.get(id)?.isKnown) this.#push({ kind: "drained", link: id, nowMs: nowMs() });
+        if (this.#links.get(id)?.caller !== undefined) this.#push({ kind: "drained", link: id, nowMs: nowMs() });
       },
       ended: (end) => {
         settle();
         this.#ended(id, end);
       },
     });
-    this.#links.set(id, { tcp, isKnown: false });
+    this.#links.set(id, { tcp, psk, caller: undefined });
     tcp.finished.finally(() => this.#links.delete(id));
+  }
+
+  #opened(id: number, caller: Caller): void {
+    const entry = this.#links.get(id);
+    if (entry === undefined) return;
+    // The rules may have changed between the judgement and now.
+    entry.caller = caller;
+    if (this.#closeIfUnwanted(entry)) return;
+    this.#push({ kind: "opened", link: id, caller, nowMs: nowMs() });
+  }
+
+  #closeIfUnwanted({ tcp, psk, caller }: HostLink): boolean {
+    if (caller === undefined) return false; // judged when its handshake is over
+    if (psk !== this.#options.psk?.()) {
+      tcp.close("renew", "this relay has a new invitation, ask whoever runs it");
+      return true;
+    }
+    const refusal = this.#refusalOf(caller);
+    if (refusal !== undefined) tcp.close(refusal.code, refusal.message);
+    return refusal !== undefined;
+  }
+
+  /** Says why somebody may not be here, if so. */
+  #refusalOf({ fingerprint }: Caller): UserError | undefined {
+    if (this.#options.admits?.(fingerprint) !== false) return undefined;
+    this.#options.log("info", "callerNotAllowed", {});
+    this.#options.log("debug", "notAllowed", { fingerprint });
+    return new UserError(
+      "refusedCertificate",
+      "This relay is for certain people, and you are not on its list. " +
+        `Ask whoever runs it to add your fingerprint ${fingerprint}`,
+    );
   }
 
   #receive(link: number, packet: RawPacket): void {
@@ -160,8 +209,8 @@ export class RelayHost {
   #ended(link: number, end: LinkEnd): void {
     this.#options.log("debug", "linkEnded", { link, how: end.kind });
     const entry = this.#links.get(link);
-    if (!entry?.isKnown) return;
-    entry.isKnown = false;
+    if (entry?.caller === undefined) return;
+    entry.caller = undefined;
     this.#push({ kind: "ended", link, reason: end.kind === "bye" ? "quit" : "lost", nowMs: nowMs() });
   }
 

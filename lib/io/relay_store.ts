@@ -16,7 +16,8 @@ import { type Bytes, concat, u8, utf8 } from "../bytes/writer.ts";
 import { DH_BYTES, type DhKeyPair, dhKeyPairFrom, generateDhKeyPair } from "../crypto/dh.ts";
 import { sha256 } from "../crypto/hash.ts";
 import type { NameBook, NameEntry } from "../relay/names.ts";
-import type { DataDir } from "./data_dir.ts";
+import { type DataDir, SECRET_MAX_BYTES } from "./data_dir.ts";
+import { asUserError, OTHERS_ANY, readBounded } from "./private_file.ts";
 
 const KEY_FILE = "relay.key";
 const NAMES_FILE = "names.json";
@@ -51,6 +52,24 @@ export async function loadRelayKey(dir: DataDir): Promise<DhKeyPair> {
     await dir.writeSecret(KEY_FILE, concat(body, (await sha256(body)).subarray(0, CHECK_BYTES)));
     return pair;
   }
+  return await decodeRelayKey(dir, stored);
+}
+
+/**
+ * Reads the key of a relay without the lock of its data directory: another process may be running it.
+ * @param path the relay's data directory
+ * @returns the pair
+ * @throws {UserError} `dataDirUnusable` when there is none, or the file is damaged, foreign, or open to others
+ */
+export async function readRelayKey(path: string): Promise<DhKeyPair> {
+  try {
+    return await decodeRelayKey({ path }, await readBounded(`${path}/${KEY_FILE}`, SECRET_MAX_BYTES, OTHERS_ANY));
+  } catch (error) {
+    throw asUserError(`${path}/${KEY_FILE}`, error);
+  }
+}
+
+async function decodeRelayKey(dir: Pick<DataDir, "path">, stored: Bytes): Promise<DhKeyPair> {
   const body = stored.slice(0, KEY_HEAD.length + DH_BYTES);
   const isWhole = stored.length === body.length + CHECK_BYTES &&
     equalBytes(stored.subarray(0, KEY_HEAD.length), KEY_HEAD) &&
@@ -129,7 +148,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function damaged(dir: DataDir, file: string, hint: string): UserError {
+function damaged(dir: Pick<DataDir, "path">, file: string, hint: string): UserError {
   return new UserError(
     "dataDirUnusable",
     `${dir.path}/${file} is damaged or of another program; it was left alone`,

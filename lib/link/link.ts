@@ -54,14 +54,17 @@ export type LinkInput =
   | { readonly kind: "ended"; readonly nowMs: number }
   | { readonly kind: "tick"; readonly nowMs: number };
 
+/** How far a link had come; `greeting`: we showed our invitation, and the relay has not accepted it yet. */
+export type LinkStage = "handshake" | "greeting" | "open";
+
 /** How a link came to its end. */
 export type LinkEnd =
   /** The peer said so. */
   | { readonly kind: "bye"; readonly code: string; readonly message: string }
   /** The line broke, or nobody answered. */
-  | { readonly kind: "lost"; readonly stage: "handshake" | "open"; readonly cause: "ended" | "silence" }
+  | { readonly kind: "lost"; readonly stage: LinkStage; readonly cause: "ended" | "silence" }
   /** The peer, or what claims to be it, did something that ends the link. */
-  | { readonly kind: "refused"; readonly stage: "handshake" | "open"; readonly error: Error }
+  | { readonly kind: "refused"; readonly stage: LinkStage; readonly error: Error }
   /** We closed it: what waits and a `bye` are still written. */
   | { readonly kind: "closed" };
 
@@ -91,6 +94,8 @@ export class Link<Peer> {
   readonly #frames = new FrameDecoder(HANDSHAKE_FRAME_MAX_BYTES);
   readonly #outbox: Outbox;
   readonly #handshakeOut: Bytes[] = [];
+  /** What a listener of a private link says first of all, still to be sealed. */
+  #greetingOut: Bytes | undefined;
   #state: LinkState = "handshaking";
   #sending: CipherState | undefined;
   #receiving: CipherState | undefined;
@@ -114,12 +119,17 @@ export class Link<Peer> {
 
   /** Whether nothing waits to be written. */
   get isDrained(): boolean {
-    return this.#outbox.isEmpty && this.#handshakeOut.length === 0;
+    return this.#outbox.isEmpty && this.#handshakeOut.length === 0 && this.#greetingOut === undefined;
+  }
+
+  /** Whether it is not open yet. */
+  get #isBeginning(): boolean {
+    return this.#state === "handshaking" || this.#state === "greeting";
   }
 
   /** Whether it is not over: only then does anything that happens matter. */
   get #isLive(): boolean {
-    return this.#state === "handshaking" || this.#state === "open";
+    return this.#isBeginning || this.#state === "open";
   }
 
   /**
@@ -158,7 +168,9 @@ export class Link<Peer> {
    * @param message a sentence for people
    */
   close(code: string, message: string): void {
-    if (this.#state === "open") this.#outbox.pushUnbounded(encodeLinkMessage({ t: "bye", code, message }));
+    if (this.#state === "open" || this.#state === "greeting") {
+      this.#outbox.pushUnbounded(encodeLinkMessage({ t: "bye", code, message }));
+    }
     if (this.#state === "handshaking") this.#handshakeOut.length = 0;
     this.#move("close");
   }
@@ -171,6 +183,11 @@ export class Link<Peer> {
   nextWrite(): Promise<Bytes> | undefined {
     const handshake = this.#handshakeOut.shift();
     if (handshake !== undefined) return Promise.resolve(encodeFrame(handshake));
+    const greeting = this.#greetingOut;
+    if (this.#sending !== undefined && greeting !== undefined) {
+      this.#greetingOut = undefined;
+      return this.#sending.encryptWithAd(NO_AD, greeting).then(encodeFrame);
+    }
     if (this.#sending === undefined || this.#outbox.isEmpty) {
       if (this.#state === "closing") this.#move("drained");
       return undefined;
@@ -206,6 +223,7 @@ export class Link<Peer> {
     this.#frames.push(bytes);
     for (let body = this.#frames.next(); body !== undefined; body = this.#frames.next()) {
       if (this.#receiving === undefined) await this.#readHandshake(body, nowMs, effects);
+      else if (this.#state === "greeting") await this.#readGreeting(this.#receiving, body, nowMs, effects);
       else await this.#readRecord(this.#receiving, body, effects);
       if (!this.#isLive) return;
       this.#heard(nowMs, effects);
@@ -251,9 +269,32 @@ export class Link<Peer> {
     if (!this.#isLive) return; // closed meanwhile: nobody learns more of us, and nobody is let in
     if (step.kind === "reply") return this.#writeHandshake(step.message, effects);
     this.#take(step.transport);
+    if (step.kind === "proved") {
+      this.#writeHandshake(step.message, effects);
+      return this.#move("proved");
+    }
+    this.#greetingOut = this.#handshake.greeting;
+    this.#move("authenticated");
     if (step.kind === "turnedAway") return this.#turnAway(step.error, effects);
     this.#writeHandshake(step.message, effects);
-    effects.push({ kind: "opened", peer: step.peer }, { kind: "wakeAt", atMs: nowMs + PING_AFTER_MS });
+    this.#open(step.peer, nowMs, effects);
+  }
+
+  async #readGreeting(
+    receiving: CipherState,
+    body: Bytes,
+    nowMs: number,
+    effects: LinkEffect<Peer>[],
+  ): Promise<void> {
+    const peer = await this.#handshake?.readGreeting(await receiving.decryptWithAd(NO_AD, body));
+    if (peer === undefined || !this.#isLive) return;
+    this.#move("authenticated");
+    this.#open(peer, nowMs, effects);
+  }
+
+  #open(peer: Peer, nowMs: number, effects: LinkEffect<Peer>[]): void {
+    if (this.#greetingOut !== undefined) effects.push({ kind: "writable" });
+    effects.push({ kind: "opened", peer }, { kind: "wakeAt", atMs: nowMs + PING_AFTER_MS });
   }
 
   #turnAway(error: Error, effects: LinkEffect<Peer>[]): void {
@@ -272,16 +313,15 @@ export class Link<Peer> {
     this.#sending = sending;
     this.#receiving = receiving;
     this.#frames.setMaxBytes(TRANSPORT_FRAME_MAX_BYTES);
-    this.#move("authenticated");
   }
 
   #tick(nowMs: number, effects: LinkEffect<Peer>[]): void {
-    const dueMs = this.#state === "handshaking"
+    const dueMs = this.#isBeginning
       ? this.#startedMs + HANDSHAKE_TIMEOUT_MS
       : this.#heardMs + (this.#isPingOut ? IDLE_TIMEOUT_MS : PING_AFTER_MS);
     if (nowMs < dueMs) {
       effects.push({ kind: "wakeAt", atMs: dueMs });
-    } else if (this.#state === "handshaking" || this.#isPingOut) {
+    } else if (this.#isBeginning || this.#isPingOut) {
       this.#endLost("silence", effects);
     } else {
       this.#isPingOut = true;
@@ -318,12 +358,14 @@ export class Link<Peer> {
   #end(end: LinkEnd, effects: LinkEffect<Peer>[]): void {
     this.#move("end");
     this.#handshakeOut.length = 0;
+    this.#greetingOut = undefined;
     this.#outbox.clear(); // nobody is there who would take it in
     effects.push({ kind: "ended", end });
   }
 
-  get #stage(): "handshake" | "open" {
-    return this.#state === "handshaking" ? "handshake" : "open";
+  get #stage(): LinkStage {
+    if (this.#state === "handshaking") return "handshake";
+    return this.#state === "greeting" ? "greeting" : "open";
   }
 
   #move(trigger: LinkTrigger): void {

@@ -8,12 +8,20 @@
  *     read(message 2) -> finished         (the listener is judged before message 3 exists)
  *                                         read(message 3) -> finished, or turnedAway
  *
+ * With a psk (a private relay) message 2 says nothing but the listener's key. The initiator pins that, and hears who the
+ * listener is only when the listener has seen that it holds the psk:
+ *
+ *     read(message 2) -> proved           (pinned before message 3 exists)
+ *                                         read(message 3) -> finished, or turnedAway; then `greeting` is the first record
+ *     readGreeting(first record)          (the listener is judged)
+ *
+ * Who calls without a psk is answered in plain XX with an empty card, which says "by invitation only", and no further.
  * @module
  */
 
 import { AuthError, DecodeError, ProtocolError, UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import type { DhKeyPair } from "../crypto/dh.ts";
+import { DH_BYTES, type DhKeyPair } from "../crypto/dh.ts";
 import { type RandomBytes, secureRandom } from "../crypto/random.ts";
 import { HandshakeState, type TransportStates } from "../noise/handshake_state.ts";
 import { XX, XX_PSK3 } from "../noise/patterns.ts";
@@ -40,8 +48,14 @@ export interface LinkHandshakeOptions<Peer> {
   /** The shared secret of a private relay, 32 bytes. */
   readonly psk?: Bytes;
   /**
+   * Checks the listener's static key between messages 2 and 3; an initiator with a psk needs it, for `authenticate` is
+   * asked only after message 3 then.
+   * @throws {UserError} when it is another key than the one that the invitation names
+   */
+  readonly pin?: (staticPublic: Bytes) => Promise<void>;
+  /**
    * Decides whether the other side may go on. The initiator asks between Noise messages 2 and 3, so that a middleman
-   * never learns who is calling; the responder after message 3.
+   * never learns who is calling, and with a psk when the listener's greeting came; the responder after message 3.
    * @throws {UserError} to refuse with a reason that the peer of a finished handshake is told
    * @throws {AuthError} to refuse without one
    */
@@ -54,6 +68,8 @@ export interface LinkHandshakeOptions<Peer> {
 export type HandshakeStep<Peer> =
   /** The answer to it; the handshake goes on. */
   | { readonly kind: "reply"; readonly message: Bytes }
+  /** The listener's key is pinned; `message` is the last one, and the listener's first record is a greeting. */
+  | { readonly kind: "proved"; readonly transport: TransportStates; readonly message: Bytes }
   /** The other side is accepted. `message` is the last one, still to be sent, if it is ours. */
   | {
     readonly kind: "finished";
@@ -68,6 +84,8 @@ export type HandshakeStep<Peer> =
 export class LinkHandshake<Peer> {
   readonly #options: LinkHandshakeOptions<Peer>;
   readonly #noise: HandshakeState;
+  #hasAnswered = false;
+  #isUninvited = false;
 
   private constructor(options: LinkHandshakeOptions<Peer>, noise: HandshakeState) {
     this.#options = options;
@@ -82,16 +100,11 @@ export class LinkHandshake<Peer> {
   static async start<Peer>(
     options: LinkHandshakeOptions<Peer>,
   ): Promise<{ handshake: LinkHandshake<Peer>; message: Bytes | undefined }> {
-    const { listener, psk, random = secureRandom, role, staticKeyPair } = options;
-    const noise = await HandshakeState.create({
-      pattern: psk === undefined ? XX : XX_PSK3,
-      role,
-      prologue: linkPrologue(listener),
-      staticKeyPair,
-      random,
-      ...(psk === undefined ? {} : { psk }),
-    });
-    const message = role === "initiator" ? await noise.writeMessage(new Uint8Array(0)) : undefined;
+    if (options.role === "initiator" && options.psk !== undefined && options.pin === undefined) {
+      throw new TypeError("Cannot start handshake: a psk without a pin would show the caller to anybody");
+    }
+    const noise = await noiseOf(options, options.psk);
+    const message = options.role === "initiator" ? await noise.writeMessage(new Uint8Array(0)) : undefined;
     return { handshake: new LinkHandshake(options, noise), message };
   }
 
@@ -101,12 +114,19 @@ export class LinkHandshake<Peer> {
    * @returns what became of it
    * @throws {DecodeError} when it is malformed
    * @throws {AuthError} when a tag, a key or the judgement of `authenticate` says no
-   * @throws {ProtocolError} when message 1 carries a payload
+   * @throws {ProtocolError} when message 1 carries a payload, or message 2 one beside a psk, or nobody was invited
    * @throws {UserError} when the listener is refused with a reason, another version among them
    */
   async read(message: Bytes): Promise<HandshakeStep<Peer>> {
+    if (this.#isUninvited) throw new ProtocolError("Cannot read handshake: the caller has no invitation");
+    // In plain XX the first message is a key alone; with a psk a tag follows.
+    const { role, psk } = this.#options;
+    if (role === "responder" && psk !== undefined && !this.#hasAnswered && message.length === DH_BYTES) {
+      return await this.#answerUninvited(message);
+    }
     const payload = await this.#noise.readMessage(message);
-    if (this.#options.role === "initiator") {
+    if (role === "initiator") {
+      if (psk !== undefined) return await this.#pin(payload);
       // Message 2 was read: judge the listener before it learns who we are.
       const peer = await this.#judge(payload);
       const last = await this.#noise.writeMessage(this.#hello());
@@ -114,9 +134,47 @@ export class LinkHandshake<Peer> {
     }
     if (!this.#noise.isFinished) {
       if (payload.length !== 0) throw new ProtocolError("Cannot read handshake: message 1 carries a payload");
-      return { kind: "reply", message: await this.#noise.writeMessage(this.#hello()) };
+      this.#hasAnswered = true;
+      const hello = psk === undefined ? this.#hello() : new Uint8Array(0);
+      return { kind: "reply", message: await this.#noise.writeMessage(hello) };
     }
     return await this.#judgeCaller(payload);
+  }
+
+  /** What a responder with a psk says as its first record, whether or not it accepts the caller. */
+  get greeting(): Bytes | undefined {
+    return this.#options.role === "responder" && this.#options.psk !== undefined ? this.#hello() : undefined;
+  }
+
+  /**
+   * Reads the listener's greeting, after `proved`.
+   * @param greeting the plaintext of its first record
+   * @returns who it is
+   * @throws {DecodeError} when it is malformed
+   * @throws {AuthError} when `authenticate` says no
+   * @throws {UserError} when it is refused with a reason, another version among them
+   */
+  async readGreeting(greeting: Bytes): Promise<Peer> {
+    return await this.#judge(greeting);
+  }
+
+  async #pin(payload: Bytes): Promise<HandshakeStep<Peer>> {
+    if (payload.length !== 0) throw new ProtocolError("Cannot read handshake: message 2 carries a payload");
+    const staticPublic = this.#noise.remoteStatic;
+    const { pin } = this.#options;
+    if (staticPublic === undefined || pin === undefined) throw new TypeError("Cannot pin: there is no key or no pin");
+    await pin(staticPublic);
+    const message = await this.#noise.writeMessage(this.#hello());
+    return { kind: "proved", transport: await this.#noise.split(), message };
+  }
+
+  /** Tells a caller without an invitation that it takes one: our key and version, as anybody learns, and no name. */
+  async #answerUninvited(message: Bytes): Promise<HandshakeStep<Peer>> {
+    this.#isUninvited = true;
+    const plain = await noiseOf(this.#options, undefined);
+    await plain.readMessage(message);
+    const hello = encodeHello({ version: PROTOCOL_VERSION, card: new Uint8Array(0) });
+    return { kind: "reply", message: await plain.writeMessage(hello) };
   }
 
   async #judgeCaller(payload: Bytes): Promise<HandshakeStep<Peer>> {
@@ -147,6 +205,18 @@ export class LinkHandshake<Peer> {
   #hello(): Bytes {
     return encodeHello({ version: PROTOCOL_VERSION, card: this.#options.card });
   }
+}
+
+function noiseOf<Peer>(options: LinkHandshakeOptions<Peer>, psk: Bytes | undefined): Promise<HandshakeState> {
+  const { listener, random = secureRandom, role, staticKeyPair } = options;
+  return HandshakeState.create({
+    pattern: psk === undefined ? XX : XX_PSK3,
+    role,
+    prologue: linkPrologue(listener),
+    staticKeyPair,
+    random,
+    ...(psk === undefined ? {} : { psk }),
+  });
 }
 
 /**

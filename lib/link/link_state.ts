@@ -1,16 +1,18 @@
 /**
  * The life of a link as a table: forgetting a state does not compile, an unlisted step throws.
  *
- *     handshaking -> open -> closing -> closed
+ *     handshaking -> [greeting ->] open -> closing -> closed
  *
  * @module
  */
 
 /** Where a link is in its life. */
-export type LinkState = "handshaking" | "open" | "closing" | "closed";
+export type LinkState = "handshaking" | "greeting" | "open" | "closing" | "closed";
 
 /** What moves a link on. */
 export type LinkTrigger =
+  /** The listener of a private link has shown its key; it has yet to accept our invitation and say who it is. */
+  | "proved"
   /** The handshake is finished and the other side is authenticated. */
   | "authenticated"
   /** We end the link: what waits is still sent, then `bye`. */
@@ -22,7 +24,8 @@ export type LinkTrigger =
 
 const TRANSITIONS = {
   // Closing during the handshake sends nothing: there is no key yet under which a `bye` could be said.
-  handshaking: { authenticated: "open", close: "closed", end: "closed" },
+  handshaking: { proved: "greeting", authenticated: "open", close: "closed", end: "closed" },
+  greeting: { authenticated: "open", close: "closing", end: "closed" },
   open: { close: "closing", end: "closed" },
   closing: { close: "closing", drained: "closed", end: "closed" },
   closed: { close: "closed", drained: "closed", end: "closed" },

@@ -12,6 +12,7 @@ const EXPECTED: Record<UserErrorCode, number> = {
   linkLost: 3,
   relayUnknown: 4,
   relayChanged: 4,
+  notInvited: 4,
   keyChanged: 4,
   refusedCertificate: 4,
   nameTaken: 1,

@@ -39,19 +39,66 @@ Deno.test("parseServerFlags() takes every flag, with a space or an equals sign",
     port: 0,
     name: "attic",
     dataDir: "/tmp/x y",
+    nameTtlMs: 1_296_000_000,
+    allow: "team.txt",
     memory: true,
     verbose: true,
     json: true,
   };
-  const spaced = "--host ::1 --port 0 --name attic --memory --verbose --json --data-dir".split(" ");
+  const spaced = "--host ::1 --port 0 --name attic --name-ttl 15 --allow team.txt --memory --verbose --json --data-dir"
+    .split(" ");
   assertEquals(parseServerFlags([...spaced, "/tmp/x y"]), { kind: "run", flags });
-  const equals = "--host=::1 --port=0 --name=attic --memory --verbose --json --data-dir=/tmp/x y".split(/ (?=--)/);
+  const equals =
+    "--host=::1 --port=0 --name=attic --name-ttl=15 --allow=team.txt --memory --verbose --json --data-dir=/tmp/x y"
+      .split(
+        / (?=--)/,
+      );
   assertEquals(parseServerFlags(equals), { kind: "run", flags });
+});
+
+Deno.test("parseServerFlags() takes invite with its own flags alone", () => {
+  assertEquals(parseServerFlags(["invite"]), { kind: "invite", flags: { isNew: false } });
+  const flags = { isNew: true, dataDir: "x" };
+  for (const line of ["invite --new --data-dir x", "--data-dir=x --new invite"]) {
+    assertEquals(parseServerFlags(line.split(" ")), { kind: "invite", flags });
+  }
+  assertEquals(parseServerFlags(["invite", "--help"]), { kind: "help", text: SERVER_HELP });
+  const cases: [string, string][] = [
+    ["invite more", 'the argument "more"'],
+    ["invite --port 1", "--port with invite"],
+    ["invite --json", "--json with invite"],
+    ["--new", "--new here"],
+    ["invit", 'the argument "invit"'],
+  ];
+  for (const [line, message] of cases) {
+    assertEquals(assertThrows(() => parseServerFlags(line.split(" ")), UserError, message).code, "badFlag");
+  }
+});
+
+Deno.test("parseServerFlags() takes whole and decimal days above 0 and up to ten years", () => {
+  const ttlOf = (days: string) => {
+    const parsed = parseServerFlags([`--name-ttl=${days}`]);
+    assert(parsed.kind === "run");
+    return parsed.flags.nameTtlMs;
+  };
+  assertEquals(["1", "30", "007", "0.5", "3650", "0.000000001"].map(ttlOf), [
+    86_400_000,
+    2_592_000_000,
+    604_800_000,
+    43_200_000,
+    315_360_000_000,
+    1, // rounded up: never no time at all
+  ]);
+  for (const days of ["0", "0.0", "-1", "3650.1", "3651", "1e3", "0x1e", " 3", "3 ", ".5", "5.", "30d", "∞", "NaN"]) {
+    const error = assertThrows(() => ttlOf(days), UserError, `for ${JSON.stringify(days)} days`);
+    assertEquals(error.code, "badFlag");
+    assertStringIncludes(error.hint, "3650");
+  }
 });
 
 Deno.test("parseClientFlags() takes every flag", () => {
   const args =
-    `--host pc --port 7 --name ada --data-dir=-odd --ephemeral --room #den --relay-key ${KEY} --json --verbose`;
+    `--host pc --port 7 --name ada --data-dir=-odd --ephemeral --room #den --relay-key ${KEY} --invite-file i.txt --json --verbose`;
   assertEquals(parseClientFlags(args.split(" ")), {
     kind: "run",
     flags: {
@@ -63,6 +110,7 @@ Deno.test("parseClientFlags() takes every flag", () => {
       ephemeral: true,
       room: "den",
       relayKey: KEY,
+      inviteFile: "i.txt",
       json: true,
       verbose: true,
     },

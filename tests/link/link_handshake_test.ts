@@ -9,8 +9,6 @@ import { encodeFrame, HANDSHAKE_FRAME_MAX_BYTES } from "../../lib/wire/frame.ts"
 import { CARDS, KEYS, LinkEndpoint, LinkPair, type LinkPairOptions, post, START_MS } from "../support/link_pair.ts";
 import { RawPeer } from "./_raw_peer.ts";
 
-const PSK = new Uint8Array(32).fill(9);
-
 /** The error of an end that was refused in the handshake. */
 function refusal(end: LinkEnd | undefined): Error {
   assert(end?.kind === "refused", `ended as ${end?.kind}`);
@@ -245,27 +243,6 @@ Deno.test("Link refuses a listener of another role", async () => {
   assertInstanceOf(refusal(initiator), AuthError);
   assertEquals(responder, { kind: "lost", stage: "handshake", cause: "ended" });
 });
-
-Deno.test("Link opens when both hold the same psk", async () => {
-  const pair = await LinkPair.opened({ initiator: { psk: PSK }, responder: { psk: PSK } });
-  assertEquals([pair.initiator.link.state, pair.responder.link.state], ["open", "open"]);
-});
-
-Deno.test("Link of a responder lets nobody in who holds another psk, and tells it nothing", async () => {
-  const { responder, pair } = await endsOf({ initiator: { psk: new Uint8Array(32) }, responder: { psk: PSK } });
-  assertInstanceOf(refusal(responder), AuthError);
-  assertEquals(pair.responder.opened, undefined);
-  assertEquals(pair.responder.written.length, 1);
-});
-
-for (const holder of ["initiator", "responder"] as const) {
-  Deno.test(`Link fails when only the ${holder} holds a psk`, async () => {
-    const { responder, pair } = await endsOf({ [holder]: { psk: PSK } });
-    refusal(responder);
-    assertEquals([pair.initiator.opened, pair.responder.opened], [undefined, undefined]);
-    assertEquals(pair.responder.written, []);
-  });
-}
 
 Deno.test("Link gives a handshake five seconds and then ends as lost, not a moment earlier", async () => {
   const pair = new LinkPair();

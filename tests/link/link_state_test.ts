@@ -3,10 +3,17 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { type LinkState, type LinkTrigger, nextLinkState } from "../../lib/link/link_state.ts";
 
 const TABLE: Record<LinkState, Record<LinkTrigger, LinkState | "forbidden">> = {
-  handshaking: { authenticated: "open", close: "closed", drained: "forbidden", end: "closed" },
-  open: { authenticated: "forbidden", close: "closing", drained: "forbidden", end: "closed" },
-  closing: { authenticated: "forbidden", close: "closing", drained: "closed", end: "closed" },
-  closed: { authenticated: "forbidden", close: "closed", drained: "closed", end: "closed" },
+  handshaking: { proved: "greeting", authenticated: "open", close: "closed", drained: "forbidden", end: "closed" },
+  greeting: {
+    proved: "forbidden",
+    authenticated: "open",
+    close: "closing",
+    drained: "forbidden",
+    end: "closed",
+  },
+  open: { proved: "forbidden", authenticated: "forbidden", close: "closing", drained: "forbidden", end: "closed" },
+  closing: { proved: "forbidden", authenticated: "forbidden", close: "closing", drained: "closed", end: "closed" },
+  closed: { proved: "forbidden", authenticated: "forbidden", close: "closed", drained: "closed", end: "closed" },
 };
 
 for (const [state, row] of Object.entries(TABLE) as [LinkState, Record<LinkTrigger, string>][]) {
