@@ -7,6 +7,7 @@ import { UserError } from "./lib/bytes/errors.ts";
 import { formatAddress } from "./lib/cli/address.ts";
 import type { ExitCode } from "./lib/cli/exit_codes.ts";
 import { type ClientFlags, parseClientFlags } from "./lib/cli/flags.ts";
+import { logLine } from "./lib/cli/relay_lines.ts";
 import { decodeInvite, type Invite } from "./lib/cli/invite.ts";
 import { safe } from "./lib/cli/safe_text.ts";
 import { createCertificate } from "./lib/e2ee/certificate.ts";
@@ -75,7 +76,7 @@ async function chat(flags: ClientFlags, person: Person, streams: Streams): Promi
       address,
       policy: await policyOf({ trustOnFirstUse: flags.trustOnFirstUse, key, invite }),
       roomName,
-    }, { isPerson: person.isPerson, wantsJson: flags.json, streams });
+    }, { isPerson: person.isPerson, wantsJson: flags.json, isVerbose: flags.verbose, streams });
   try {
     return await call(relayKey, person.invite);
   } catch (error) {
@@ -117,8 +118,13 @@ async function askInvite(): Promise<Invite | undefined> {
 }
 
 async function connectAndChat(
-  options: Omit<ClientOptions, "front">,
-  look: { readonly isPerson: boolean; readonly wantsJson: boolean; readonly streams: Streams },
+  options: Omit<ClientOptions, "front" | "log">,
+  look: {
+    readonly isPerson: boolean;
+    readonly wantsJson: boolean;
+    readonly isVerbose: boolean;
+    readonly streams: Streams;
+  },
 ): Promise<ExitCode> {
   const { out, err } = look.streams;
   const input = { input: Deno.stdin.readable, out };
@@ -127,7 +133,14 @@ async function connectAndChat(
     : look.isPerson
     ? new TerminalFront({ out, hasColor: wantsColor(Deno.env), onInterrupt: () => host.quit() })
     : new PlainFront({ ...input, err });
-  const host: ClientHost = new ClientHost({ ...options, front });
+  const log: ClientOptions["log"] = (event, fields) => {
+    if (!look.isVerbose) return;
+    const text = logLine(nowMs(), event, fields);
+    // A chat screen owns its terminal: what is written beside it would tear the row that is being typed.
+    if (look.isPerson && host.hasBeenReady) front.show({ type: "notice", code: "log", text });
+    else err.write(text + "\n");
+  };
+  const host: ClientHost = new ClientHost({ ...options, front, log });
   const stop = onSignals(["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"], () => host.quit());
   try {
     return await host.run();

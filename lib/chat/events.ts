@@ -39,6 +39,7 @@ export type Place = { readonly room: string } | { readonly to: string };
 /** Why a notice stands there; stable names for scripts. */
 export type NoticeCode =
   | "help"
+  | "log"
   | "fingerprint"
   | "nobodyHere"
   | "keyChanged"

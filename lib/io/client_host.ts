@@ -43,6 +43,8 @@ export interface ClientOptions {
   readonly roomName: string;
   /** Where to show and read. */
   readonly front: Front;
+  /** Takes what happened to the link, never contents; for `--verbose`. */
+  readonly log: (event: string, fields: Readonly<Record<string, string | number>>) => void;
 }
 
 /** A client from its call to its end. */
@@ -80,6 +82,8 @@ export class ClientHost {
    * @throws {UserError} when the chat did not begin: nothing was shown yet
    */
   async run(): Promise<ExitCode> {
+    const { log } = this.#options;
+    log("calling", { address: this.#options.address.text });
     const conn = await connect(this.#options.address);
     if (this.#wantsToLeave) {
       conn.close();
@@ -98,7 +102,10 @@ export class ClientHost {
       }),
     });
     this.#tcp = new TcpLink(conn, link, {
-      opened: (relay) => this.#watch(this.#turns.run(() => this.#begin(relay))),
+      opened: (relay) => {
+        log("linked", { relay: relay.fingerprint });
+        this.#watch(this.#turns.run(() => this.#begin(relay)));
+      },
       packet: async (packet) => {
         await this.#turn(() => ({ kind: "packet", packet: decodeRelayMessage(packet), nowMs: nowMs() }));
         await this.#outputReady();
@@ -108,6 +115,7 @@ export class ClientHost {
     front.broken.then(() => this.quit());
     this.#watch(this.#readInput());
     const end = await this.#over.promise;
+    log("linkEnded", describeEnd(end));
     await this.#tcp.finished;
     await this.#turns.run(() => Promise.resolve()); // the turn that was under way
     clearTimeout(this.#timer);
@@ -241,4 +249,17 @@ function unsentEvent(line: OutgoingLine): ChatEvent {
 function eventOf(error: UserError, ref: Pick<FrontInput, "ref">): ChatEvent {
   const { code, message, hint } = error;
   return { type: "error", code, message, hint, ...ref };
+}
+
+function describeEnd(end: LinkEnd): Record<string, string> {
+  switch (end.kind) {
+    case "bye":
+      return { how: "bye", code: end.code };
+    case "lost":
+      return { how: "lost", stage: end.stage, cause: end.cause };
+    case "refused":
+      return { how: "refused", stage: end.stage, error: end.error.name };
+    case "closed":
+      return { how: "closed" };
+  }
 }
