@@ -164,6 +164,7 @@ export class Chat {
           ...turn,
           room: message.stream === this.#roomStream ? this.#options.room : undefined,
         });
+        if (this.#receiving.isHolding) this.#presence.want();
         return await this.#sending.pump(turn); // a first message brings the keys of whoever wrote it
       case "accepted":
         return await this.#accepted(message, turn);
@@ -186,7 +187,11 @@ export class Chat {
     body: Bytes,
     turn: Turn,
   ): Promise<void> {
-    if (message.t === "people") return await this.#presence.answered(message, body, turn);
+    if (message.t === "people") {
+      await this.#presence.answered(message, body, turn);
+      if (!message.more) this.#receiving.release(turn);
+      return;
+    }
     if (message.room !== this.#options.room.id) return;
     if (message.t === "roster") return await this.#presence.roster(body, turn);
     if (message.t === "joined") return await this.#presence.joined(message.at, body, turn);

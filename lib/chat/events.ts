@@ -50,6 +50,7 @@ export type NoticeCode =
   | "verified"
   | "distrusted"
   | "cannotOpen"
+  | "stranger"
   | "misplaced"
   | "gap"
   | "clockSkew"

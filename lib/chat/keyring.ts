@@ -105,6 +105,18 @@ export class Keyring {
   }
 
   /**
+   * Makes room for what somebody in the room may write first: a crowd of strangers must not take it.
+   * @param of whom
+   */
+  expect(of: Fingerprint): void {
+    try {
+      this.#book.peer(of);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error; // too many: they are strangers like others then
+    }
+  }
+
+  /**
    * Seals a plaintext for somebody with whom there is a session.
    * @param of whom
    * @param plaintext what to seal

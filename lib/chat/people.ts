@@ -70,7 +70,8 @@ export class People {
   }
 
   /**
-   * Meets a verified certificate: from a roster, a join, an answer to `who`, or a first message.
+   * Meets a verified certificate that the relay gave: in a roster, a join, or an answer to `who`. Only so does somebody
+   * come by a name, for only the relay sees to it that no two have the same.
    * @param certificate whose signature was verified
    * @param sighting when and where
    * @returns who it is; an older certificate than the one known changes nothing
@@ -97,6 +98,26 @@ export class People {
     this.#book.meet(person.certificate, person.folded, { nowMs, hasComeBack: hasRestarted });
     this.#people.set(fingerprint, person);
     return { person, hasRestarted, isNewInRoom: room !== undefined && before?.rooms.has(room) !== true };
+  }
+
+  /**
+   * Takes in the certificate that came with somebody's own message. It introduces nobody and renames nobody.
+   * @param certificate whose signature was verified
+   * @param isPrivate whether the message was: its author is on this relay, in whatever room
+   * @returns who it is, `undefined` when the relay never showed them
+   */
+  hear(certificate: Certificate, isPrivate: boolean): Omit<Meeting, "isNewInRoom"> | undefined {
+    const before = this.#people.get(certificate.fingerprint);
+    if (before === undefined) return undefined;
+    const hasRestarted = certificate.createdMs > before.certificate.createdMs;
+    const isSameName = certificate.handle === before.certificate.handle;
+    const person: Person = {
+      ...before,
+      certificate: hasRestarted && isSameName ? certificate : before.certificate,
+      isHere: before.isHere || isPrivate,
+    };
+    this.#people.set(certificate.fingerprint, person);
+    return { person, hasRestarted };
   }
 
   /**

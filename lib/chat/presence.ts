@@ -98,6 +98,11 @@ export class Presence {
     this.#who.add(ref);
   }
 
+  /** Notes that the client itself wants to know it: somebody wrote whom the relay never showed. */
+  want(): void {
+    this.#who.want();
+  }
+
   /**
    * Asks what somebody wants to know, as soon as it is time.
    * @param turn time and effects
@@ -167,7 +172,9 @@ export class Presence {
   async #enter(certificate: Bytes, at: number, turn: Turn): Promise<void> {
     const { room, people } = this.#options;
     const meeting = await this.#meet(certificate, turn, { room: room.id });
-    if (meeting === undefined || !this.#isShown) return;
+    if (meeting === undefined) return;
+    this.#options.keyring.expect(meeting.person.certificate.fingerprint);
+    if (!this.#isShown) return;
     if (!meeting.isNewInRoom && !meeting.hasRestarted) return; // told before
     const member = people.show(meeting.person);
     turn.effects.push({ kind: "show", event: { type: "joined", room: room.name, at, ...member } });

@@ -46,12 +46,25 @@ interface StreamCursor {
   readonly at: number;
 }
 
+/** How many messages of authors who were not introduced yet may wait; the answer is one question away. */
+export const HELD_MAX = 64;
+
+/** A message whose author the relay never showed. */
+interface HeldMessage {
+  readonly from: Fingerprint;
+  readonly content: Content;
+  readonly head: EventHead;
+  readonly room: Room | undefined;
+}
+
 /** The events of one client on their way in. */
 export class Receiving {
   readonly #people: People;
   readonly #keyring: Keyring;
   /** The last place processed in each stream that we subscribed to. */
   readonly #cursors = new Map<StreamName, StreamCursor>();
+  /** What waits for its author to be introduced. */
+  readonly #held: HeldMessage[] = [];
   /** Peers whose clock was pointed out. */
   readonly #skewed = new Set<Fingerprint>();
 
@@ -113,6 +126,23 @@ export class Receiving {
     }
   }
 
+  /** Whether messages wait until the relay says who their authors are. */
+  get isHolding(): boolean {
+    return this.#held.length > 0;
+  }
+
+  /**
+   * Shows what waited for its author to be introduced, once the relay has said who is there.
+   * @param turn time and effects
+   */
+  release(turn: Turn): void {
+    for (const { from, content, head, room } of this.#held.splice(0)) {
+      const person = this.#people.get(from);
+      if (person !== undefined) this.#show(person, content, { head, turn, room });
+      else notice(turn, "stranger", "A message of somebody whom the relay does not show is not shown");
+    }
+  }
+
   /** The copy that was sealed for us; `undefined` when its author had not been shown us. */
   #ownCopy(body: Bytes): Bytes | undefined {
     return decodeRoomCopies(body).find(({ recipientId }) => equalBytes(recipientId, this.#keyring.ownId))?.box;
@@ -127,22 +157,25 @@ export class Receiving {
       const from = who === undefined ? "" : ` that says it is from ${who.certificate.handle}`;
       return notice(options, "cannotOpen", `A message${from} could not be opened, ask to have it sent again`);
     }
-    // Whoever writes in private can be answered, in whatever room they are.
-    const { person, hasRestarted } = this.#people.meet(opened.peer, {
-      isHere: options.room === undefined,
-      nowMs: options.nowMs,
-    });
-    if (hasRestarted) this.#keyring.writeOn(opened.peer.fingerprint, opened.sessionId);
     const content = decodeContent(opened.plaintext);
+    // Whoever writes in private can be answered, in whatever room they are.
+    const heard = this.#people.hear(opened.peer, options.room === undefined);
+    if (heard?.hasRestarted) this.#keyring.writeOn(opened.peer.fingerprint, opened.sessionId);
     // Whoever carries a copy could have put it elsewhere, or under the id of another message.
     if (content.id !== head.id || content.room !== (options.room?.id ?? null)) {
-      return notice(
-        options,
-        "misplaced",
-        `A message from ${person.certificate.handle} was moved by the relay and is not shown`,
-      );
+      const from = heard === undefined ? "" : ` from ${heard.person.certificate.handle}`;
+      return notice(options, "misplaced", `A message${from} was moved by the relay and is not shown`);
     }
-    this.#show(person, content, { head, turn: options, room: options.room });
+    if (heard === undefined) {
+      return this.#hold({ from: opened.peer.fingerprint, content, head, room: options.room }, options);
+    }
+    this.#show(heard.person, content, { head, turn: options, room: options.room });
+  }
+
+  /** Keeps a message whose author the relay never showed: its certificate alone could claim anybody's name. */
+  #hold(message: HeldMessage, turn: Turn): void {
+    if (this.#held.length < HELD_MAX) this.#held.push(message);
+    else notice(turn, "stranger", "A message of somebody whom the relay does not show is not shown");
   }
 
   #show(person: Person, content: Content, where: { head: EventHead; turn: Turn; room: Room | undefined }): void {

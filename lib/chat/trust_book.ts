@@ -93,7 +93,8 @@ export class TrustBook {
     options: { readonly nowMs: number; readonly hasComeBack: boolean },
   ): void {
     const { fingerprint, handle, life } = certificate;
-    if (!this.#pins.has(folded)) {
+    // A name of an ephemeral key is nobody's: the next run of the same program has another key (PROTOCOL §1).
+    if (!this.#pins.has(folded) && life === "lasting") {
       if (this.#pins.size >= PINS_MAX) throw new ProtocolError(`Cannot remember more than ${PINS_MAX} names`);
       this.#pins.set(folded, fingerprint);
     }
@@ -123,9 +124,8 @@ export class TrustBook {
    */
   trust({ fingerprint, folded }: NamedKey): Trust {
     const record = this.#keys.get(fingerprint);
-    if (record === undefined || record.how === "distrusted" || this.#pins.get(folded) !== fingerprint) {
-      return "changed";
-    }
+    const owner = this.#pins.get(folded) ?? fingerprint;
+    if (record === undefined || record.how === "distrusted" || owner !== fingerprint) return "changed";
     if (record.how === "number") return "verified";
     return record.how === "accepted" || record.isKnown ? "known" : "new";
   }

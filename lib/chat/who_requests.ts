@@ -44,6 +44,8 @@ export class WhoRequests {
   /** The refs that the next question serves. */
   #waiting: (Ref | undefined)[] = [];
   #current: Question | undefined;
+  /** Whether the client itself wants to know. */
+  #isWanted = false;
   #askedAtMs = -Infinity;
   #nextNumber = 1;
 
@@ -55,6 +57,10 @@ export class WhoRequests {
   /** Whether no further question may be taken. */
   get isFull(): boolean {
     return this.#count >= WHO_WAITING_MAX;
+  }
+
+  get #isDue(): boolean {
+    return this.#isWanted || this.#waiting.length > 0;
   }
 
   get #count(): number {
@@ -69,17 +75,23 @@ export class WhoRequests {
     this.#waiting.push(ref);
   }
 
+  /** Notes that the client itself wants to know; nobody is told the answer. */
+  want(): void {
+    this.#isWanted = true;
+  }
+
   /**
    * Tells whether a question is to leave now, and counts it as under way.
    * @param nowMs the time now
    * @returns its number, `undefined` when nothing is to be asked now
    */
   start(nowMs: number): number | undefined {
-    if (this.#waiting.length === 0 || this.#current !== undefined) return undefined;
+    if (!this.#isDue || this.#current !== undefined) return undefined;
     // A clock that was set back must not keep anybody waiting.
     if (nowMs >= this.#askedAtMs && nowMs < this.#askedAtMs + WHO_INTERVAL_MS) return undefined;
     this.#current = { number: this.#nextNumber++, refs: this.#waiting, certificates: [] };
     this.#waiting = [];
+    this.#isWanted = false;
     this.#askedAtMs = nowMs;
     return this.#current.number;
   }
@@ -107,6 +119,6 @@ export class WhoRequests {
    * @returns the time, `undefined` when none waits for it
    */
   nextDueMs(): number | undefined {
-    return this.#waiting.length > 0 && this.#current === undefined ? this.#askedAtMs + WHO_INTERVAL_MS : undefined;
+    return this.#isDue && this.#current === undefined ? this.#askedAtMs + WHO_INTERVAL_MS : undefined;
   }
 }

@@ -36,7 +36,9 @@ export interface Listening {
  * @returns the lines
  */
 export function startLines(listening: Listening): SafeText[] {
-  const { name, host, port, fingerprint, lan, isPrivate } = listening;
+  const { name, host, port, fingerprint, isPrivate } = listening;
+  // 0.0.0.0 is every IPv4 address alone; an IPv6 one would refuse whoever tries it.
+  const lan = host === "0.0.0.0" ? listening.lan.filter((address) => !address.includes(":")) : listening.lan;
   const demand = isPrivate ? "--invite-file FILE" : `--relay-key ${fingerprint}`;
   const isEverywhere = host === "0.0.0.0" || host === "::";
   const reachable = isEverywhere ? (lan.length === 0 ? ["127.0.0.1"] : lan) : [host];

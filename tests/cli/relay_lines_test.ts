@@ -27,7 +27,7 @@ Deno.test("startLines() tells where, who, and what others type", () => {
 
 Deno.test("startLines() names the port when it is another, and brackets IPv6", () => {
   assertEquals(toType({ ...LISTENING, port: 5002 }), `  sotto 192.168.1.7:5002 --relay-key ${FINGERPRINT}`);
-  assertEquals(toType({ ...LISTENING, lan: ["fd00::7"] }), `  sotto [fd00::7] --relay-key ${FINGERPRINT}`);
+  assertEquals(toType({ ...LISTENING, host: "::", lan: ["fd00::7"] }), `  sotto [fd00::7] --relay-key ${FINGERPRINT}`);
   assertEquals(toType({ ...LISTENING, host: "::1", port: 9 }), `  sotto [::1]:9 --relay-key ${FINGERPRINT}`);
 });
 
@@ -63,4 +63,9 @@ Deno.test("startLines() of a private relay asks for the invitation instead of th
     [true, false],
     [true, false],
   ]);
+});
+
+Deno.test("startLines() leaves IPv6 addresses out where nothing listens on them", () => {
+  const lines: string[] = startLines({ ...LISTENING, lan: ["192.168.1.7", "fd00::7"] });
+  assert(!lines.some((line) => line.includes("fd00")));
 });

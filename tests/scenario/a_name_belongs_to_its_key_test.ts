@@ -7,10 +7,10 @@ Deno.test("a name under another key is shown as changed and gets nothing until /
   const net = await FakeNet.create();
   const alice = await net.join("alice");
   const carol = await net.join("carol");
-  const bob = await net.join("bob", { life: "ephemeral" });
+  const bob = await net.join("bob");
   await alice.type("hello all");
   await bob.type("/quit");
-  await net.advance(61_000); // an ephemeral name is free again after a minute
+  await net.advance(61_000); // a name is free again after a minute here
   const other = await net.join("bob");
   assertEquals(alice.all("joined").at(-1)?.trust, "changed");
   assertEquals(alice.notices, ["keyChanged"]);
@@ -41,7 +41,7 @@ Deno.test("a name under another key is shown as changed and gets nothing until /
 Deno.test("what a changed key writes is shown with its mark", async () => {
   const net = await FakeNet.create();
   const alice = await net.join("alice");
-  const bob = await net.join("bob", { life: "ephemeral" });
+  const bob = await net.join("bob");
   await bob.drop();
   await net.advance(61_000);
   const other = await net.join("bob");
@@ -52,7 +52,7 @@ Deno.test("what a changed key writes is shown with its mark", async () => {
 Deno.test("a look-alike of a known name counts as that name", async () => {
   const net = await FakeNet.create();
   const alice = await net.join("alice");
-  const bill = await net.join("bill", { life: "ephemeral" });
+  const bill = await net.join("bill");
   await bill.drop();
   await net.advance(61_000);
   await net.join("Bi1l");
@@ -62,10 +62,10 @@ Deno.test("a look-alike of a known name counts as that name", async () => {
 Deno.test("after /trust the key that had the name before is the changed one", async () => {
   const net = await FakeNet.create();
   const alice = await net.join("alice");
-  const bob = await net.join("bob", { life: "ephemeral" });
+  const bob = await net.join("bob");
   await bob.drop();
   await net.advance(61_000);
-  const other = await net.join("bob", { life: "ephemeral" });
+  const other = await net.join("bob");
   await alice.type("/trust bob");
   await other.drop();
   await net.advance(61_000);
@@ -94,7 +94,7 @@ Deno.test("somebody who takes another name keeps the trust in their key, and the
 Deno.test("a client that changes somebody's name into that of a known person is marked as changed", async () => {
   const net = await FakeNet.create();
   const alice = await net.join("alice");
-  const bob = await net.join("bob", { life: "ephemeral" });
+  const bob = await net.join("bob");
   const mallory = await net.join("mallory");
   await bob.drop();
   await mallory.drop();
@@ -109,7 +109,7 @@ Deno.test("a line that waits for keys does not go to somebody who takes a known 
   const net = await FakeNet.create();
   const relay = new HostileRelay(net);
   const alice = await net.join("alice");
-  const bob = await net.join("bob", { life: "ephemeral" });
+  const bob = await net.join("bob");
   await bob.drop();
   await net.advance(61_000);
   const mallory = await net.join("mallory");
@@ -123,4 +123,16 @@ Deno.test("a line that waits for keys does not go to somebody who takes a known 
   assertEquals(fake.texts, []);
   assertEquals(alice.all("accepted").map(({ text }) => text), ["for the room"]);
   assertEquals(alice.all("error").map(({ code }) => code), ["noSuchPerson"]);
+});
+
+Deno.test("a name of an ephemeral key is nobody's: its next run is new, not changed", async () => {
+  const net = await FakeNet.create();
+  const alice = await net.join("alice");
+  const first = await net.join("ci", { life: "ephemeral" });
+  await first.drop();
+  await net.advance(61_000);
+  const second = await net.join("ci", { life: "ephemeral" });
+  assertEquals(alice.all("joined").map((joined) => joined.trust), ["new", "new"]);
+  await alice.type("hello again");
+  assertEquals(second.texts, ["hello again"]);
 });

@@ -30,11 +30,11 @@ async function stageOfTakenName() {
   const net = await FakeNet.create();
   const alice = await net.join("alice");
   const carol = await net.join("carol");
-  const bob = await net.join("bob", { life: "ephemeral" });
+  const bob = await net.join("bob");
   await verify(alice, "bob");
   await bob.drop();
-  await net.advance(61_000); // an ephemeral name is free again after a minute
-  const other = await net.join("bob", { life: "ephemeral" });
+  await net.advance(61_000); // a name is free again after a minute here
+  const other = await net.join("bob");
   return { net, alice, carol, bob, other };
 }
 
@@ -82,7 +82,7 @@ Deno.test("/verify yes marks every line of that key, wherever it comes back in t
 Deno.test("/verify yes is refused before the number of that very key was shown", async () => {
   const net = await FakeNet.create();
   const alice = await net.join("alice");
-  const bob = await net.join("bob", { life: "ephemeral" });
+  const bob = await net.join("bob");
   await alice.type("/verify bob yes", "r1");
   assertEquals(alice.all("error").map(({ ref }) => ref), ["r1"]);
   await numberAt(alice, "bob");

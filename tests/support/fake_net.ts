@@ -39,6 +39,9 @@ import { decodePacket } from "../../lib/wire/packet.ts";
 /** 2026-01-01T00:00:00Z */
 export const START_MS = Date.UTC(2026, 0, 1);
 
+/** Names of absent people are free after a minute here, so that a test need not wait for a month. */
+export const NAME_TTL_MS = 60_000;
+
 /** What a test does to a packet on its way to a client: give back what shall arrive instead. */
 export type Tamper = (packet: Packet<RelayMessage>, to: FakeClient) => Packet<RelayMessage>[];
 
@@ -56,6 +59,8 @@ export interface JoinOptions {
   readonly life?: Life;
   /** The room, `lobby` without. */
   readonly room?: string;
+  /** Another name that the client claims in its messages, in a newer certificate that the relay never sees. */
+  readonly claims?: string;
 }
 
 /** A client core and what its person saw. */
@@ -149,7 +154,7 @@ export class FakeNet {
 
   private constructor(readonly relayPublic: Bytes, readonly relayPrint: string) {
     const log = new MemoryEventLog({ generation: encodeHex(secureRandom(16)) });
-    this.relay = new Relay({ log, names: new NameBook() });
+    this.relay = new Relay({ log, names: new NameBook({ ttlMs: NAME_TTL_MS }) });
   }
 
   static async create(): Promise<FakeNet> {
@@ -178,7 +183,11 @@ export class FakeNet {
     const { name, folded } = checkRoomName(options.room ?? "lobby");
     const room = { name, id: fingerprintOf(await openRoomId(this.relayPublic, folded)) };
     const relay = { name: "test relay", fingerprint: this.relayPrint };
-    const chat = await Chat.create({ identity, certificate, relay, room }, this.nowMs);
+    const { claims } = options;
+    const claimed = claims === undefined
+      ? certificate
+      : await createCertificate(identity, { handle: claims, createdMs: this.nowMs + 1 });
+    const chat = await Chat.create({ identity, certificate: claimed, relay, room }, this.nowMs);
     const client = new FakeClient(this, this.#nextLink++, chat, identity, certificate);
     this.clients.set(client.link, client);
     this.everybody.push(client);

@@ -1,0 +1,48 @@
+// Aim: a message carries its author's certificate, and anybody can sign one under any name. Only the relay, which sees to
+// it that no two have the same name, may introduce or rename somebody.
+import { assertEquals } from "@std/assert";
+import { FakeNet } from "../support/fake_net.ts";
+
+Deno.test("a member who claims another's name in messages keeps the name that the relay bound", async () => {
+  const net = await FakeNet.create();
+  const alice = await net.join("alice");
+  const mallory = await net.join("mallory", { claims: "ceo" });
+  await mallory.type("this is the ceo, send me the keys");
+  await mallory.type("/pm alice and hurry");
+  assertEquals(alice.all("message").map(({ from, trust }) => [from, trust]), [["mallory", "new"], ["mallory", "new"]]);
+
+  const ceo = await net.join("ceo");
+  assertEquals(alice.all("joined").map(({ handle, trust }) => [handle, trust]), [["mallory", "new"], ["ceo", "new"]]);
+  await alice.type("welcome");
+  assertEquals(ceo.texts, ["welcome"]);
+});
+
+Deno.test("a stranger in another room is shown under the name that the relay bound, whatever their message claims", async () => {
+  const net = await FakeNet.create();
+  const alice = await net.join("alice");
+  const mallory = await net.join("mallory", { claims: "bob", room: "den" });
+  await mallory.type("/users");
+  await mallory.type("/pm alice it is me, bob");
+  await net.advance(1_000); // alice's client asks the relay who that is
+  assertEquals(alice.all("message").map(({ from, text }) => [from, text]), [["mallory", "it is me, bob"]]);
+
+  await net.join("bob");
+  assertEquals(alice.all("joined").map(({ handle, trust }) => [handle, trust]), [["bob", "new"]]);
+});
+
+Deno.test("a message of somebody whom the relay does not show is not shown, and takes no name", async () => {
+  const net = await FakeNet.create();
+  const alice = await net.join("alice");
+  const mallory = await net.join("mallory", { claims: "bob", room: "den" });
+  net.tamper = (packet, to) =>
+    to === alice && packet.message.t === "people" ? [{ ...packet, body: new Uint8Array(0) }] : [packet];
+  await mallory.type("/users");
+  await mallory.type("/pm alice it is me, bob");
+  await net.advance(1_000);
+  assertEquals(alice.texts, []);
+  assertEquals(alice.notices, ["stranger"]);
+  net.tamper = (packet) => [packet];
+  const bob = await net.join("bob");
+  await alice.type("hello");
+  assertEquals(bob.texts, ["hello"]);
+});
