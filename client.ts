@@ -81,8 +81,10 @@ async function chat(flags: ClientFlags, person: Person, streams: Streams): Promi
     return await call(relayKey, person.invite);
   } catch (error) {
     if (!person.isPerson) throw error;
-    if (error instanceof UnknownRelayError && askRelay(error.relay, address.text)) {
-      return await call(error.relay.fingerprint, undefined); // dialled again with the key that the person accepted
+    if (error instanceof UnknownRelayError) {
+      const isRight = askRelay(error.relay, address.text);
+      if (isRight === undefined) return 0; // gave up, as with Ctrl-C anywhere
+      if (isRight) return await call(error.relay.fingerprint, undefined); // dialled again with the accepted key
     }
     const isUninvited = error instanceof UserError && error.code === "notInvited" && person.invite === undefined;
     const invite = isUninvited ? await askInvite() : undefined;

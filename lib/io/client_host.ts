@@ -16,7 +16,7 @@ import { fingerprintOf, type Identity, openRoomId } from "../e2ee/identity.ts";
 import { Link, type LinkEnd } from "../link/link.ts";
 import { checkRoomName } from "../wire/handle.ts";
 import { decodeRelayMessage } from "../wire/messages.ts";
-import { nowMs } from "./clock.ts";
+import { nowMs, steadyMs } from "./clock.ts";
 import {
   connect,
   errorOfEnd,
@@ -47,6 +47,11 @@ export interface ClientOptions {
   readonly log: (event: string, fields: Readonly<Record<string, string | number>>) => void;
 }
 
+/** How long a relay may take from the handshake until the room is entered. */
+const ENTER_TIMEOUT_MS = 10_000;
+/** A second wish to leave after this long means: now, whatever is pending. */
+const QUIT_AGAIN_MS = 1_000;
+
 /** A client from its call to its end. */
 export class ClientHost {
   readonly #options: ClientOptions;
@@ -62,6 +67,8 @@ export class ClientHost {
   #hasBeenReady = false;
   #wantsToLeave = false;
   #hasFinished = false;
+  #quitAtMs: number | undefined;
+  #enterTimer: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * Makes a client that has not called yet.
@@ -104,6 +111,8 @@ export class ClientHost {
     this.#tcp = new TcpLink(conn, link, {
       opened: (relay) => {
         log("linked", { relay: relay.fingerprint });
+        // The link's own pings would keep a relay alive for ever that never lets anybody in.
+        this.#enterTimer = setTimeout(() => this.#giveUpEntering(), ENTER_TIMEOUT_MS);
         this.#watch(this.#turns.run(() => this.#begin(relay)));
       },
       packet: async (packet) => {
@@ -119,14 +128,22 @@ export class ClientHost {
     await this.#tcp.finished;
     await this.#turns.run(() => Promise.resolve()); // the turn that was under way
     clearTimeout(this.#timer);
+    clearTimeout(this.#enterTimer);
     return this.#farewell(end);
   }
 
-  /** Leaves as `/quit` does: what is pending is sent first. A second call changes nothing. */
+  /** Leaves as `/quit` does: what is pending is sent first. Whoever asks again after a second leaves at once. */
   quit(): void {
     this.#wantsToLeave = true;
+    this.#quitAtMs ??= steadyMs();
+    if (steadyMs() - this.#quitAtMs >= QUIT_AGAIN_MS) return this.#tcp?.close("quit", "the client ends");
     if (this.#chat === undefined || !this.#hasBeenReady) this.#tcp?.close("quit", "the client ends");
     else this.#watch(this.#turn(() => ({ kind: "command", command: { kind: "quit" }, nowMs: nowMs() })));
+  }
+
+  #giveUpEntering(): void {
+    this.#end({ kind: "lost", stage: "open", cause: "silence" }); // before the link says that we closed it
+    this.#tcp?.close("quit", "the relay does not answer");
   }
 
   /** Lets work run on that nobody waits for; a bug of ours that surfaces in it ends the program with a name. */
@@ -188,6 +205,7 @@ export class ClientHost {
       case "show":
         this.#options.front.show(effect.event);
         if (effect.event.type !== "ready") return;
+        clearTimeout(this.#enterTimer);
         this.#hasBeenReady = true;
         this.#ready.resolve();
         if (this.#wantsToLeave) this.quit();
@@ -235,6 +253,7 @@ export class ClientHost {
     const error = errorOfEnd(end, address, policy);
     if (!this.#hasBeenReady) throw error;
     for (const line of unsent) front.show(unsentEvent(line));
+    for (const text of front.takeUnread()) front.show(eventOf(new UserError("unsent", `Not sent: ${text}`), {}));
     front.show(eventOf(error, {}));
     return exitCodeFor(error.code);
   }

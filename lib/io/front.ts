@@ -27,6 +27,11 @@ export interface Front {
    */
   inputs(): AsyncIterableIterator<FrontInput>;
   /**
+   * Takes out what the person has entered or begun and nobody has read yet, so that it can be named when it is lost.
+   * @returns the lines, in order
+   */
+  takeUnread(): string[];
+  /**
    * Waits while whoever reads what is shown is behind; the link is not read meanwhile.
    * @returns when there is room
    */

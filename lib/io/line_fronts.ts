@@ -67,6 +67,14 @@ export class PlainFront implements Front {
   }
 
   /**
+   * What was not read is still in the pipe.
+   * @returns nothing
+   */
+  takeUnread(): string[] {
+    return [];
+  }
+
+  /**
    * Waits while the reader is behind.
    * @returns when there is room
    */
@@ -115,6 +123,14 @@ export class JsonFront implements Front {
       if (line.kind === "line" && line.text.trim() === "") continue;
       yield toInput(line, fromJsonLine, refOfLine);
     }
+  }
+
+  /**
+   * What was not read is still in the pipe.
+   * @returns nothing
+   */
+  takeUnread(): string[] {
+    return [];
   }
 
   /**

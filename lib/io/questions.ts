@@ -35,9 +35,9 @@ export function askHandle(offered: string | undefined): string | undefined {
  * Shows who answered and asks whether it is the right one.
  * @param relay the relay
  * @param addressText where it was called
- * @returns whether the person said yes
+ * @returns whether the person said yes; `undefined` when they gave up with Ctrl-C or Ctrl-D
  */
-export function askRelay(relay: KnownRelay, addressText: string): boolean {
+export function askRelay(relay: KnownRelay, addressText: string): boolean | undefined {
   const lines = [
     safe`The relay at ${safeText(addressText)} is not known. It calls itself ${
       safeText(relay.name, { maxChars: 64 })
@@ -47,5 +47,6 @@ export function askRelay(relay: KnownRelay, addressText: string): boolean {
     safe``,
     safe`Compare it with what the relay printed, in person or by phone.`,
   ];
-  return /^y(es)?$/i.test(prompt(`${lines.join("\n")}\nIs it the right one? [y/N]`)?.trim() ?? "");
+  const answer = prompt(`${lines.join("\n")}\nIs it the right one? [y/N]`);
+  return answer === null ? undefined : /^y(es)?$/i.test(answer.trim());
 }

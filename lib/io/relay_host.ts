@@ -24,6 +24,8 @@ import { TcpLink } from "./tcp.ts";
 export const SOCKETS_MAX: number = 2 * LINKS_MAX;
 /** How many callers of one address may be in the handshake: enough for an office behind one address that restarts. */
 export const HALF_OPEN_PER_ADDRESS_MAX = 32;
+/** How many connections of one address are open at once: an office behind one address, but no relay full of one host. */
+export const LINKS_PER_ADDRESS_MAX = 256;
 /** How long links may take to say their last words at the end. */
 const SHUTDOWN_GRACE_MS = 2_000;
 /** How long accepting pauses after the system refused a connection, such as when file descriptors ran out. */
@@ -43,6 +45,8 @@ export interface RelayHostOptions {
   readonly admits?: (fingerprint: Fingerprint) => boolean;
   /** Gives what callers of a private relay must hold; the same array until it changes, then call `recheck()`. */
   readonly psk?: () => Bytes | undefined;
+  /** Another bound on the connections of one address, for tests and measuring. */
+  readonly linksPerAddressMax?: number;
   /** Called when the bound names changed. */
   readonly namesChanged: () => void;
   /** Takes what happened, never bodies; names only at level debug. */
@@ -61,7 +65,9 @@ interface HostLink {
 export class RelayHost {
   readonly #options: RelayHostOptions;
   readonly #links = new Map<number, HostLink>();
-  readonly #halfOpen = new Map<string, number>();
+  readonly #halfOpen = new AddressCount();
+  /** Connections of each address, until nothing of them is left. */
+  readonly #connections = new AddressCount();
   readonly #inputs: RelayInput[] = [];
   #isRunning = false;
   #isClosing = false;
@@ -116,16 +122,22 @@ export class RelayHost {
 
   #admit(conn: Deno.TcpConn): void {
     const address = conn.remoteAddr.hostname;
-    const halfOpen = this.#halfOpen.get(address) ?? 0;
-    if (this.#links.size >= SOCKETS_MAX || halfOpen >= HALF_OPEN_PER_ADDRESS_MAX) {
-      this.#options.log("info", "linkRefused", {
-        reason: halfOpen >= HALF_OPEN_PER_ADDRESS_MAX ? "halfOpen" : "links",
-      });
+    const reason = this.#fullBecause(address) ?? prepare(conn);
+    if (reason !== undefined) {
+      this.#options.log("info", "linkRefused", { reason });
       return conn.close();
     }
-    this.#halfOpen.set(address, halfOpen + 1);
-    conn.setNoDelay(true);
+    this.#halfOpen.add(address);
+    this.#connections.add(address);
     this.#open(conn, address);
+  }
+
+  /** Says which bound one more connection of an address would break, if one. */
+  #fullBecause(address: string): string | undefined {
+    if (this.#halfOpen.of(address) >= HALF_OPEN_PER_ADDRESS_MAX) return "halfOpen";
+    const max = this.#options.linksPerAddressMax ?? LINKS_PER_ADDRESS_MAX;
+    if (this.#connections.of(address) >= max) return "address";
+    return this.#links.size >= SOCKETS_MAX ? "links" : undefined;
   }
 
   #open(conn: Deno.TcpConn, address: string): void {
@@ -134,9 +146,7 @@ export class RelayHost {
     const settle = () => {
       if (!isHalfOpen) return;
       isHalfOpen = false;
-      const left = (this.#halfOpen.get(address) ?? 1) - 1;
-      if (left === 0) this.#halfOpen.delete(address);
-      else this.#halfOpen.set(address, left);
+      this.#halfOpen.remove(address);
     };
     const psk = this.#options.psk?.();
     const link = new Link<Caller>({
@@ -167,7 +177,10 @@ export class RelayHost {
       },
     });
     this.#links.set(id, { tcp, psk, caller: undefined });
-    tcp.finished.finally(() => this.#links.delete(id));
+    tcp.finished.finally(() => {
+      this.#links.delete(id);
+      this.#connections.remove(address);
+    });
   }
 
   #opened(id: number, caller: Caller): void {
@@ -256,6 +269,35 @@ export class RelayHost {
     if (tcp === undefined || tcp.send(packet) || !tcp.isOpen) return;
     // Behind its bound: dropped, and nothing is lost, for it resumes by its cursor.
     tcp.close("tooSlow", "this client did not read fast enough, connect again");
+  }
+}
+
+/** How many of something each address has; one that has none takes no room. */
+class AddressCount {
+  readonly #counts = new Map<string, number>();
+
+  of(address: string): number {
+    return this.#counts.get(address) ?? 0;
+  }
+
+  add(address: string): void {
+    this.#counts.set(address, this.of(address) + 1);
+  }
+
+  remove(address: string): void {
+    const left = this.of(address) - 1;
+    if (left <= 0) this.#counts.delete(address);
+    else this.#counts.set(address, left);
+  }
+}
+
+/** Sets up a new connection; says why it cannot be used, if so: a caller may be gone before it is accepted. */
+function prepare(conn: Deno.TcpConn): string | undefined {
+  try {
+    conn.setNoDelay(true);
+    return undefined;
+  } catch {
+    return "gone";
   }
 }
 

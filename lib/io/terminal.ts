@@ -142,6 +142,15 @@ export class Terminal {
     }
   }
 
+  /**
+   * Takes out what was entered and not read from `events()`, and what is half typed.
+   * @returns the lines, in order; empty ones left out
+   */
+  takeUnread(): string[] {
+    const entered = this.#events.splice(0).flatMap((event) => event.kind === "line" ? [event.text] : []);
+    return [...entered, this.#editor.text].filter((line) => line.trim() !== "");
+  }
+
   /** Gives the terminal back at once, without waiting for anything. */
   restore(): void {
     if (!this.#isActive) return;

@@ -70,6 +70,14 @@ export class TerminalFront implements Front {
   }
 
   /**
+   * Takes out what was entered or begun and not read.
+   * @returns the lines, in order
+   */
+  takeUnread(): string[] {
+    return this.#terminal.takeUnread();
+  }
+
+  /**
    * Waits while the terminal is behind.
    * @returns when there is room
    */

@@ -18,7 +18,10 @@ export const EVENT_MAX_AGE_MS = 30 * 24 * 3600 * 1000;
 export const STREAM_MAX_IDS = 40_000;
 /** What all streams may take together: a relay must fit a small machine beside other programs. */
 export const LOG_MAX_BYTES = 256 * 1024 * 1024;
-/** Streams a log knows: rooms and inboxes, of which an empty one costs a few hundred bytes. */
+/**
+ * Streams a log knows: rooms and inboxes, of which an empty one costs a few hundred bytes. At the bound empty ones are
+ * forgotten, then the rooms that were written longest ago.
+ */
 export const LOG_MAX_STREAMS = 20_000;
 /** What an event costs beside its body: ids, strings and index, by measure of a heap. */
 export const EVENT_OVERHEAD_BYTES = 512;
@@ -91,7 +94,7 @@ export interface Place {
   readonly at: number;
 }
 
-/** What came of an append: a place, or no room for one more stream. */
+/** What came of an append: a place, or no room for one more stream: all are inboxes with events. */
 export type AppendResult =
   | { readonly kind: "placed"; readonly seq: number; readonly at: number; readonly isRepeat: boolean }
   | { readonly kind: "full" };
@@ -113,7 +116,7 @@ export interface EventLog {
    * Gives an event the next place of its stream. The same (publisher, stream, id) again gives the first place and
    * stores nothing; the pair is remembered beyond the event's own life, up to `streamIds` and `ageMs`.
    * @param event the event
-   * @returns its place, or `full` when its stream is new and the log has too many
+   * @returns its place, or `full` when its stream is new and no other may be forgotten for it
    */
   append(event: NewEvent): AppendResult;
 

@@ -17,6 +17,10 @@ export const CERTIFICATE_MAX_BYTES = 1024;
 export const PAGED_REQUESTS_BURST = 200;
 /** How many more of them it may make a second. */
 export const PAGED_REQUESTS_PER_SECOND = 20;
+/** Requests for somebody's keys that a link may make at once: everybody of a full room. */
+export const BUNDLE_REQUESTS_BURST = 1_024;
+/** How many more of them it may make a second: a room fills more slowly than that. */
+export const BUNDLE_REQUESTS_PER_SECOND = 50;
 
 /** Something long that is told to a link page by page, as its outbox empties. */
 export type WaitingPages =
@@ -37,10 +41,12 @@ export interface RelayLink {
   readonly waiting: WaitingPages[];
   /** Whether pages were sent and its outbox has not been empty since. */
   isWaitingForDrain: boolean;
-  /** Bytes of events that were sent as they were placed, since its outbox was last empty. */
+  /** Bytes of events that were sent as they were placed, and of bundles, since its outbox was last empty. */
   undrainedBytes: number;
   /** What it may still ask for. */
   readonly pagedRequests: Budget;
+  /** How often it may still ask for keys. */
+  readonly bundleRequests: Budget;
 }
 
 /** All links. */
@@ -69,6 +75,7 @@ export class Links {
       isWaitingForDrain: false,
       undrainedBytes: 0,
       pagedRequests: new Budget({ burst: PAGED_REQUESTS_BURST, perSecond: PAGED_REQUESTS_PER_SECOND }),
+      bundleRequests: new Budget({ burst: BUNDLE_REQUESTS_BURST, perSecond: BUNDLE_REQUESTS_PER_SECOND }),
     };
     this.#byLink.set(link, record);
     this.#byFingerprint.set(caller.fingerprint, record);

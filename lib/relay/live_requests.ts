@@ -43,11 +43,13 @@ export class LiveRequests {
   /** The times of the last asks, at most five, of each link asked; goes with the link. */
   readonly #asksOf = new Map<number, number[]>();
   #lastRef = 0;
+  // The clock may be set back, so the first made need not be the first to run out. Kept here because it is asked for
+  // after every input; too early when that request was answered, until the next look at all of them.
+  #nextDeadlineMs = Infinity;
 
-  /** When the first request runs out, or `undefined` when none waits. */
+  /** When the first request runs out, at the earliest, or `undefined` when none waits. */
   get nextDeadlineMs(): number | undefined {
-    for (const pending of this.#pending.values()) return pending.deadlineMs;
-    return undefined;
+    return this.#pending.size === 0 ? undefined : this.#nextDeadlineMs;
   }
 
   /**
@@ -63,6 +65,7 @@ export class LiveRequests {
     this.#lastRef = this.#lastRef >= REF_MAX ? 1 : this.#lastRef + 1;
     const pending: PendingRequest = { ...request, ref: this.#lastRef, deadlineMs: nowMs + LIVE_ANSWER_MS };
     this.#pending.set(pending.ref, pending);
+    this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, pending.deadlineMs);
     this.#waitingOf.set(request.requester, waiting + 1);
     return pending;
   }
@@ -83,13 +86,15 @@ export class LiveRequests {
   /**
    * Takes the requests that ran out.
    * @param nowMs the time
-   * @returns them, in order
+   * @returns them, in the order in which they were made
    */
   takeExpired(nowMs: number): PendingRequest[] {
     const expired: PendingRequest[] = [];
+    if (this.#nextDeadlineMs > nowMs) return expired;
+    this.#nextDeadlineMs = Infinity;
     for (const pending of this.#pending.values()) {
-      if (pending.deadlineMs > nowMs) break;
-      expired.push(pending);
+      if (pending.deadlineMs <= nowMs) expired.push(pending);
+      else this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, pending.deadlineMs);
     }
     for (const pending of expired) this.#remove(pending);
     return expired;
@@ -121,6 +126,7 @@ export class LiveRequests {
 
   #remove(pending: PendingRequest): void {
     this.#pending.delete(pending.ref);
+    if (this.#pending.size === 0) this.#nextDeadlineMs = Infinity;
     const waiting = (this.#waitingOf.get(pending.requester) ?? 1) - 1;
     if (waiting === 0) this.#waitingOf.delete(pending.requester);
     else this.#waitingOf.set(pending.requester, waiting);

@@ -22,6 +22,10 @@ import { Queue } from "./queue.ts";
 
 /** The share of the largest stream that goes when all are too large: scanning for it then costs little an event. */
 const SHRINK_SHARE = 8;
+/** The share of all streams that goes when there are too many: a scan of all then makes room for many new ones. */
+const FORGET_SHARE = 100;
+/** How the names of streams begin that may go: an inbox's events wait for somebody, a room's were told to who was there. */
+const ROOM_PREFIX = "room/";
 
 /** What `MemoryEventLog` is made from. */
 export interface MemoryEventLogOptions {
@@ -59,6 +63,8 @@ export class MemoryEventLog implements EventLog {
   readonly #limits: EventLogLimits;
   readonly #streams = new Map<StreamName, StreamState>();
   #totalBytes = 0;
+  /** Whether a scan found no stream to forget, and none became empty since: scanning again would be in vain. */
+  #isFull = false;
   // A stream that was forgotten starts again above every place that any forgotten one had: no place is given twice.
   #floorSeq = 0;
   #floorAt = 0;
@@ -75,7 +81,7 @@ export class MemoryEventLog implements EventLog {
   /**
    * Gives an event the next place of its stream; see `EventLog.append`.
    * @param event the event
-   * @returns its place, or `full` when its stream is new and the log has too many
+   * @returns its place, or `full` when its stream is new and no other may be forgotten for it
    */
   append(event: NewEvent): AppendResult {
     const known = this.find(event.stream, event.publisher, event.id);
@@ -152,8 +158,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   #open(name: StreamName): StreamState | undefined {
-    if (this.#streams.size >= this.#limits.streams) this.#forgetEmptyStreams();
-    if (this.#streams.size >= this.#limits.streams) return undefined;
+    if (!this.#makeRoom()) return undefined;
     const stream: StreamState = {
       name,
       records: new Queue(),
@@ -224,15 +229,38 @@ export class MemoryEventLog implements EventLog {
     if (record === undefined) throw new TypeError("Cannot trim stream: it has no records");
     stream.byKey.delete(record.key);
     this.#totalBytes -= EVENT_OVERHEAD_BYTES;
+    if (stream.records.length === 0) this.#isFull = false;
+  }
+
+  /** Sees to it that one more stream may begin, and tells whether it may. */
+  #makeRoom(): boolean {
+    if (this.#streams.size < this.#limits.streams) return true;
+    if (this.#isFull) return false;
+    this.#forgetEmptyStreams();
+    if (this.#streams.size >= this.#limits.streams) this.#forgetOldRooms();
+    this.#isFull = this.#streams.size >= this.#limits.streams;
+    return !this.#isFull;
   }
 
   #forgetEmptyStreams(): void {
-    for (const [name, stream] of this.#streams) {
-      if (stream.records.length > 0) continue;
-      this.#floorSeq = Math.max(this.#floorSeq, stream.head);
-      this.#floorAt = Math.max(this.#floorAt, stream.lastAt);
-      this.#streams.delete(name);
+    for (const stream of this.#streams.values()) {
+      if (stream.records.length === 0) this.#forgetStream(stream);
     }
+  }
+
+  /** Forgets the rooms that were written longest ago: otherwise whoever fills the log once shuts out all new ones. */
+  #forgetOldRooms(): void {
+    const rooms = [...this.#streams.values()].filter((stream) => stream.name.startsWith(ROOM_PREFIX));
+    rooms.sort((a, b) => a.lastAt - b.lastAt);
+    const due = Math.ceil(this.#limits.streams / FORGET_SHARE);
+    for (const stream of rooms.slice(0, due)) this.#forgetStream(stream);
+  }
+
+  #forgetStream(stream: StreamState): void {
+    this.#floorSeq = Math.max(this.#floorSeq, stream.head);
+    this.#floorAt = Math.max(this.#floorAt, stream.lastAt);
+    this.#totalBytes -= costOf(stream);
+    this.#streams.delete(stream.name);
   }
 }
 

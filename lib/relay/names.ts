@@ -16,6 +16,10 @@ export const EPHEMERAL_NAME_TTL_MS = 60 * 1000;
 export const NAMES_PER_IDENTITY_MAX = 4;
 /** All names: more than a local network has people, and at 480 bytes each they fit the 4 MiB of the host's file. */
 export const NAMES_MAX = 8_000;
+/** How long a name's owner must be absent before it goes to make room: who is here every day keeps it all the same. */
+export const CROWDED_NAME_TTL_MS = 24 * 3600 * 1000;
+/** The share of all names that goes at once to make room: a scan of all then serves many new ones. */
+const CROWDED_SHARE = 100;
 
 /** A bound name, as it is saved. */
 export interface NameEntry {
@@ -167,11 +171,25 @@ export class NameBook {
     if (taken !== undefined && taken.fingerprint !== claim.fingerprint) {
       return { kind: "refused", code: "nameTaken", message: this.#takenMessage(claim, taken, nowMs) };
     }
-    if (taken === undefined && this.#entries.size >= this.#namesMax) this.expire(nowMs);
-    if (taken === undefined && this.#entries.size >= this.#namesMax) {
+    if (taken === undefined && !this.#makeRoom(nowMs)) {
       return { kind: "refused", code: "relayFull", message: "This relay cannot hold more names. Ask who runs it." };
     }
     return undefined;
+  }
+
+  /** Sees to it that one more name may be bound, and tells whether it may. */
+  #makeRoom(nowMs: number): boolean {
+    if (this.#entries.size >= this.#namesMax) this.expire(nowMs);
+    if (this.#entries.size >= this.#namesMax) this.#freeLongAbsent(nowMs);
+    return this.#entries.size < this.#namesMax;
+  }
+
+  #freeLongAbsent(nowMs: number): void {
+    const absent = [...this.#entries.values()].filter((entry) =>
+      !this.#isInUse(entry) && entry.lastSeenMs + CROWDED_NAME_TTL_MS < nowMs
+    );
+    absent.sort((a, b) => a.lastSeenMs - b.lastSeenMs);
+    for (const entry of absent.slice(0, Math.ceil(this.#namesMax / CROWDED_SHARE))) this.#free(entry);
   }
 
   #takenMessage(claim: NameClaim, taken: NameEntry, nowMs: number): string {

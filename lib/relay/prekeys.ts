@@ -1,6 +1,7 @@
 /**
  * Answering requests for somebody's keys (PROTOCOL 3): live, from the person itself, when it is linked and not asked
- * too often; else from what it left. The relay understands none of it.
+ * too often; else from what it left. The relay understands none of it. Who asks too much, or does not read the answers, is
+ * told `none`: a small packet, and nobody else's keys are used up.
  * @module
  */
 
@@ -10,6 +11,7 @@ import { BundleStore } from "./bundles.ts";
 import { type Closing, type EffectList, notAllowed } from "./effects.ts";
 import type { Links, RelayLink } from "./links.ts";
 import { LiveRequests, type PendingRequest } from "./live_requests.ts";
+import { LIVE_BACKLOG_MAX_BYTES } from "./streams.ts";
 
 /** The longest live answer: a bundle made for one requester, with its one-time prekey. */
 export const LIVE_BUNDLE_MAX_BYTES = 8192;
@@ -59,7 +61,7 @@ export class Prekeys {
   }
 
   /**
-   * Forwards a request to the person asked, or answers it from the store.
+   * Forwards a request to the person asked, or answers it from the store; over the link's budget, with `none`.
    * @param link who asks
    * @param message whose keys it wants
    * @param nowMs the time
@@ -67,6 +69,7 @@ export class Prekeys {
    */
   request(link: RelayLink, message: GetBundle, nowMs: number, effects: EffectList): void {
     const { of, nonce, ref } = message;
+    if (!link.bundleRequests.take(nowMs) || isBehind(link)) return answerNone(link, ref, effects);
     const by = link.caller.fingerprint;
     const target = this.#links.of(of);
     const asked = target &&
@@ -97,7 +100,7 @@ export class Prekeys {
     // Too late, most likely: the requester has had the stored one.
     if (pending === undefined) return undefined;
     if (body.length === 0) this.#answerPending(pending, nowMs, effects);
-    else effects.send([pending.requester], { t: "bundle", ref: pending.requesterRef, kind: "live" }, body);
+    else this.#answerLive(pending, body, effects);
     return undefined;
   }
 
@@ -139,6 +142,11 @@ export class Prekeys {
     if (link.caller.life === "ephemeral") this.#store.forget(link.caller.fingerprint);
   }
 
+  #answerLive(pending: PendingRequest, body: Bytes, effects: EffectList): void {
+    const requester = this.#links.get(pending.requester);
+    if (requester !== undefined) answerBundle(requester, { ref: pending.requesterRef, kind: "live", body }, effects);
+  }
+
   #answerPending(pending: PendingRequest, nowMs: number, effects: EffectList): void {
     const requester = this.#links.get(pending.requester);
     if (requester === undefined) return;
@@ -152,10 +160,31 @@ export class Prekeys {
     effects: EffectList,
   ): void {
     const { ref, of } = request;
-    const stored = this.#store.take(of, link.caller.fingerprint, nowMs);
-    if (stored === undefined) return effects.send([link.link], { t: "bundle", ref, kind: "none" });
-    effects.send([link.link], { t: "bundle", ref, kind: "stored" }, lvCat(stored.bundle, stored.oneTimePrekey));
+    // Before anything is taken: a one-time prekey must not go to somebody who will not be sent it.
+    const stored = isBehind(link) ? undefined : this.#store.take(of, link.caller.fingerprint, nowMs);
+    if (stored === undefined) return answerNone(link, ref, effects);
+    answerBundle(link, { ref, kind: "stored", body: lvCat(stored.bundle, stored.oneTimePrekey) }, effects);
     const owner = this.#links.of(of);
     if (owner !== undefined) this.tellLow(owner, effects);
   }
+}
+
+/** Tells whether so much waits for a link unread that it is sent no more bundles. */
+function isBehind(link: RelayLink): boolean {
+  return link.undrainedBytes > LIVE_BACKLOG_MAX_BYTES;
+}
+
+function answerNone(link: RelayLink, ref: number, effects: EffectList): void {
+  effects.send([link.link], { t: "bundle", ref, kind: "none" });
+}
+
+function answerBundle(
+  link: RelayLink,
+  answer: { readonly ref: number; readonly kind: "live" | "stored"; readonly body: Bytes },
+  effects: EffectList,
+): void {
+  const { ref, kind, body } = answer;
+  if (isBehind(link)) return answerNone(link, ref, effects);
+  link.undrainedBytes += body.length;
+  effects.send([link.link], { t: "bundle", ref, kind }, body);
 }

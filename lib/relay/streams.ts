@@ -28,6 +28,7 @@ export const CATCH_UP_MAX_BYTES = 256 * 1024;
 /**
  * What may be on its way to a live link before it counts as behind: a reader slower than its room then reads from the
  * log at its own speed, instead of filling memory here until it must be dropped. A quarter of the driver's outbox.
+ * Bundles count too; a link over it is sent no more of them.
  */
 export const LIVE_BACKLOG_MAX_BYTES = 1024 * 1024;
 /** Events that a link may publish to one stream while it is behind there: their `accepted` have to wait. */

@@ -81,12 +81,39 @@ Deno.test("MemoryEventLog.append() takes from the largest stream when all are to
   assertEquals(log.head("flood"), 35);
 });
 
-Deno.test("MemoryEventLog.append() answers full when there are too many streams, and takes on for those it has", () => {
-  const log = makeLog({ streams: 2 });
-  log.append(event("a", 1));
-  log.append(event("b", 1));
-  assertEquals(log.append(event("c", 1)), { kind: "full" });
-  assertEquals(log.append(event("a", 2)).kind, "placed");
+Deno.test("MemoryEventLog.append() answers full when all streams are inboxes, and takes on for those it has", () => {
+  const log = makeLog({ streams: 2, ageMs: 100 });
+  log.append(event("inbox/a", 1));
+  log.append(event("inbox/b", 1, { atMs: 1050 }));
+  assertEquals(log.append(event("room/c", 1)), { kind: "full" });
+  assertEquals(log.append(event("inbox/c", 1)), { kind: "full" });
+  assertEquals(log.append(event("inbox/a", 2)).kind, "placed");
+  log.trim(1120);
+  assertEquals(log.append(event("room/c", 1)).kind, "placed", "an inbox that became empty makes room");
+});
+
+Deno.test("MemoryEventLog.append() forgets the room written longest ago when there are too many streams", () => {
+  const log = makeLog({ streams: 4, totalBytes: 6 * (EVENT_OVERHEAD_BYTES + 1) });
+  log.append(event("inbox/a", 1, { atMs: 0 }));
+  log.append(event("room/old", 1, { atMs: 1 }));
+  log.append(event("room/quiet", 1, { atMs: 2 }));
+  log.append(event("room/busy", 1, { atMs: 3 }));
+  log.append(event("room/old", 2, { atMs: 4 }));
+  assertEquals(log.append(event("room/new", 1, { atMs: 5 })), { kind: "placed", seq: 2, at: 5, isRepeat: false });
+  assertEquals(["inbox/a", "room/old", "room/busy"].map((stream) => seqs(log, stream)), [[1], [1, 2], [1]]);
+  assertEquals([seqs(log, "room/quiet"), log.head("room/quiet")], [[], 1], "forgotten, and no place comes twice");
+  log.append(event("room/new", 2, { atMs: 6 }));
+  assertEquals(seqs(log, "room/old"), [1, 2], "what was forgotten does not count");
+});
+
+Deno.test("MemoryEventLog.append() lets rooms come and go at the bound at little cost", () => {
+  const log = makeLog({ streams: 20_000 });
+  log.append(event("inbox/a", 1, { atMs: 0 }));
+  const startMs = performance.now();
+  for (let id = 0; id < 60_000; id++) assertEquals(log.append(event(`room/${id}`, 1, { atMs: id })).kind, "placed");
+  // Going through 20,000 streams for each of 40,000 new ones would take many times as long.
+  assert(performance.now() - startMs < 5000);
+  assertEquals([seqs(log, "inbox/a").length, seqs(log, "room/59999").length, seqs(log, "room/0").length], [1, 1, 0]);
 });
 
 Deno.test("MemoryEventLog.append() gives no place twice when a forgotten stream starts again", () => {

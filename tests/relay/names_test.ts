@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { checkHandle } from "../../lib/wire/handle.ts";
 import {
+  CROWDED_NAME_TTL_MS,
   EPHEMERAL_NAME_TTL_MS,
   NAME_TTL_MS,
   NameBook,
@@ -95,6 +96,29 @@ Deno.test("NameBook.bind() refuses a new name when there are too many, and frees
   assertEquals(codeOf(names.bind(claim("bob", "B"), 0)), "bound");
   names.release("A", 0);
   assertEquals(codeOf(names.bind(claim("carol", "C"), EPHEMERAL_NAME_TTL_MS)), "bound");
+});
+
+Deno.test("NameBook.bind() frees the name absent longest when there are too many, if that is more than a day", () => {
+  const names = new NameBook({ namesMax: 3 });
+  ["alice", "bob", "carol"].forEach((handle) => names.bind(claim(handle, handle), 0));
+  names.release("bob", 10);
+  names.release("alice", 20);
+  assertEquals(codeOf(names.bind(claim("dave", "dave"), 10 + CROWDED_NAME_TTL_MS)), "relayFull");
+  assertEquals(codeOf(names.bind(claim("dave", "dave"), 11 + CROWDED_NAME_TTL_MS)), "bound");
+  assertEquals(names.entries().map((entry) => entry.handle).sort(), ["alice", "carol", "dave"]);
+  assertEquals(codeOf(names.bind(claim("erin", "erin"), 21 + CROWDED_NAME_TTL_MS)), "bound");
+  assertEquals(codeOf(names.bind(claim("frank", "frank"), 10 * CROWDED_NAME_TTL_MS)), "relayFull", "all are in use");
+});
+
+Deno.test("NameBook.bind() frees one name in a hundred at once", () => {
+  const names = new NameBook({ namesMax: 200 });
+  for (let number = 0; number < 200; number++) {
+    names.bind(claim(`p-${number}`, `P${number}`), number);
+    names.release(`P${number}`, number);
+  }
+  assertEquals(codeOf(names.bind(claim("late", "L"), 2 * CROWDED_NAME_TTL_MS)), "bound");
+  assertEquals(names.entries().length, 199);
+  assertEquals(names.entries()[0]?.handle, "p-2");
 });
 
 Deno.test("NameBook.expire() counts a name in use as seen now", () => {

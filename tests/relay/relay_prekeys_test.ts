@@ -17,8 +17,10 @@ import {
   LiveRequests,
   PENDING_PER_REQUESTER_MAX,
 } from "../../lib/relay/live_requests.ts";
+import { BUNDLE_REQUESTS_BURST, BUNDLE_REQUESTS_PER_SECOND } from "../../lib/relay/links.ts";
 import { LIVE_BUNDLE_MAX_BYTES } from "../../lib/relay/prekeys.ts";
-import { fingerprintOf, idOf, RelayBench } from "./_workbench.ts";
+import { LIVE_BACKLOG_MAX_BYTES } from "../../lib/relay/streams.ts";
+import { fingerprintOf, idOf, LOBBY_STREAM, RelayBench } from "./_workbench.ts";
 
 /** Links a person that leaves a bundle and some one-time prekeys. */
 function openWithKeys(bench: RelayBench, name: string, oneTimePrekeys = 50): number {
@@ -234,6 +236,78 @@ Deno.test("Relay.handle() closes a link whose bundle, prekeys or live answer bre
   const link = bench.open("stranger");
   bench.say(link, { t: "putOneTimePrekeys" }, prekeys(1));
   assertEquals(bench.closed.get(link)?.code, "protocol");
+});
+
+Deno.test("Relay.handle() answers none to a link that asks for keys too often, and to no other", () => {
+  const bench = new RelayBench();
+  bench.end(openWithKeys(bench, "bob"));
+  const [alice, carol] = [bench.open("alice"), bench.open("carol")];
+  const kinds = (count: number) => {
+    for (let ref = 1; ref <= count; ref++) ask(bench, alice, "bob", ref);
+    return answers(bench, alice).map(([kind]) => kind);
+  };
+  const many = kinds(BUNDLE_REQUESTS_BURST + 2);
+  assertEquals(many.map((kind) => kind === "none"), many.map((_, index) => index >= BUNDLE_REQUESTS_BURST));
+  ask(bench, carol, "bob");
+  assertEquals(answers(bench, carol), [["stored", "bundle of bob", "opk 1"]]);
+  bench.pass(1000);
+  assertEquals(kinds(BUNDLE_REQUESTS_PER_SECOND + 1).filter((kind) => kind === "stored").length, 50);
+  assertEquals(bench.closed.size, 0);
+});
+
+Deno.test("Relay.handle() sends no more bundles, stored or live, to a link that does not read them", () => {
+  const bench = new RelayBench();
+  const bob = bench.open("bob");
+  bench.say(bob, { t: "putBundle" }, new Uint8Array(BUNDLE_MAX_BYTES));
+  bench.say(bob, { t: "putOneTimePrekeys" }, prekeys(50));
+  bench.end(bob);
+  const [alice, dave] = [bench.open("alice"), openWithKeys(bench, "dave")];
+  ask(bench, alice, "dave", 9999);
+  const [wanted] = bench.heard(dave);
+  assert(wanted?.t === "bundleWanted");
+  for (let ref = 1; ref <= BUNDLE_REQUESTS_BURST - 2; ref++) ask(bench, alice, "bob", ref);
+  const sent = bench.take(alice);
+  const bytes = sent.reduce((sum, packet) => sum + packet.body.length, 0);
+  assert(bytes > LIVE_BACKLOG_MAX_BYTES && bytes <= LIVE_BACKLOG_MAX_BYTES + BUNDLE_MAX_BYTES + 200, `${bytes}`);
+  bench.say(dave, { t: "liveBundle", ref: wanted.ref }, new Uint8Array(LIVE_BUNDLE_MAX_BYTES));
+  assertEquals(answers(bench, alice), [["none", ""]]);
+  bench.end(dave);
+  ask(bench, alice, "dave");
+  assertEquals(answers(bench, alice), [["none", ""]]);
+  bench.drain(alice);
+  bench.pass(1000);
+  ask(bench, alice, "dave");
+  assertEquals(answers(bench, alice), [["stored", "bundle of dave", "opk 0"]], "no prekey was used up meanwhile");
+});
+
+Deno.test("Relay.handle() counts bundles and events that wait for a link together", () => {
+  const bench = new RelayBench();
+  const bob = bench.open("bob");
+  bench.say(bob, { t: "putBundle" }, new Uint8Array(BUNDLE_MAX_BYTES));
+  bench.end(bob);
+  const [alice, carol] = [bench.join("alice"), bench.join("carol")];
+  for (let ref = 1; ref <= 300; ref++) ask(bench, alice, "bob", ref);
+  const id = bench.publish(carol, LOBBY_STREAM);
+  assert(bench.heard(alice).every((said) => said.t !== "event"), "behind: the event waits");
+  const later = bench.drainAll(alice).map((packet) => packet.message);
+  assertEquals(later.map((said) => said.t === "event" && said.id), [id]);
+});
+
+Deno.test("LiveRequests.takeExpired() takes what ran out although the clock was set back after an earlier request", () => {
+  const live = new LiveRequests();
+  const request = { requester: 1, by: "A", of: "B" };
+  const hourMs = 3600_000;
+  live.ask({ ...request, requesterRef: 1, target: 10 }, hourMs);
+  live.ask({ ...request, requesterRef: 2, target: 11 }, 0);
+  live.ask({ ...request, requesterRef: 3, target: 12 }, 5);
+  assertEquals(live.nextDeadlineMs, LIVE_ANSWER_MS);
+  assertEquals(live.takeExpired(LIVE_ANSWER_MS - 1), []);
+  assertEquals(live.takeExpired(LIVE_ANSWER_MS).map((pending) => pending.requesterRef), [2]);
+  assertEquals(live.nextDeadlineMs, LIVE_ANSWER_MS + 5);
+  assertEquals(live.takeExpired(LIVE_ANSWER_MS + 5).map((pending) => pending.requesterRef), [3]);
+  assertEquals(live.nextDeadlineMs, hourMs + LIVE_ANSWER_MS);
+  assertEquals(live.takeExpired(hourMs + LIVE_ANSWER_MS).map((pending) => pending.requesterRef), [1]);
+  assertEquals(live.nextDeadlineMs, undefined);
 });
 
 Deno.test("BundleStore.addOneTimePrekeys() keeps the newest 200", () => {

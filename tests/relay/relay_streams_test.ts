@@ -288,11 +288,23 @@ Deno.test("InboxQuotas.hasRoom() counts bytes of a publisher and of an inbox, an
   assert(quotas.hasRoom("inbox/X", "P1", 2 * bytes));
 });
 
+Deno.test("Relay.handle() lets people talk on in a room whose stream was forgotten", () => {
+  const bench = new RelayBench({ limits: { streams: 1 } });
+  const [alice, bob] = [bench.join("alice"), bench.join("bob")];
+  for (let i = 0; i < 3; i++) bench.publish(alice, LOBBY_STREAM);
+  const other = fingerprintOf("other");
+  bench.say(alice, { t: "enter", room: other });
+  bench.publish(alice, `room/${other}`);
+  bench.publish(alice, LOBBY_STREAM);
+  assertEquals(placesOf(bench.heard(bob), LOBBY_STREAM), [1, 2, 3, 5]);
+  assertEquals(bench.heard(alice).filter((said) => said.t === "accepted").length, 5);
+});
+
 Deno.test("Relay.handle() answers relayFull when the log has too many streams", () => {
   const bench = new RelayBench({ limits: { streams: 1 } });
   const alice = bench.join("alice");
-  bench.publish(alice, LOBBY_STREAM);
   bench.publish(alice, inboxOf("alice"));
+  bench.publish(alice, LOBBY_STREAM);
   assertEquals(bench.heard(alice).map((said) => said.t === "refused" ? said.code : said.t), ["accepted", "relayFull"]);
 });
 
