@@ -102,6 +102,19 @@ Deno.test("sotto says the same to a person: a sentence and a hint on stderr", as
   assertMatch(stderr, new RegExp(`^! No relay answers at 127\\.0\\.0\\.1:${port}.*\\n {2}.*\\.\\n$`));
 });
 
+Deno.test("sotto gives up a relay that lets nobody in", async () => {
+  await using stage = new Stage();
+  const mute = stage.own(
+    await FakeRelay.listen({
+      prologue: linkPrologue("relay"),
+      hello: encodeHello({ version: PROTOCOL_VERSION, card: utf8("mute") }),
+    }),
+  );
+  const flags = ["--name", "alice", "--ephemeral", "--json", "--trust-on-first-use"];
+  const exit = await stage.run("sotto", [`127.0.0.1:${mute.port}`, ...flags]);
+  assertRefused(exit, { code: "linkLost", exit: 3 });
+});
+
 Deno.test("sotto without a terminal does not trust a relay by itself, and tells nothing to one that changed", async () => {
   await using stage = new Stage();
   const relay = await stage.relay();

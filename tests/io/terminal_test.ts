@@ -177,6 +177,15 @@ Deno.test("Terminal hears Ctrl-C at once while nobody takes its events, and lose
   await fake.terminal.close();
 });
 
+Deno.test("Terminal.takeUnread() gives what was entered and not read, then what is half typed", async () => {
+  const fake = new FakeTerminal(40, { onInterrupt: () => {} });
+  const events = fake.terminal.events();
+  await fake.type("read\rentered\r\ralso entered\rhalf ty");
+  assertEquals(await fake.next(events), { kind: "line", text: "read" });
+  assertEquals(fake.terminal.takeUnread(), ["entered", "also entered", "half ty"]);
+  await fake.terminal.close();
+});
+
 Deno.test("Terminal takes a paste without sending it", async () => {
   const fake = new FakeTerminal(40);
   assert(fake.screen.isPasteOn);
