@@ -1,4 +1,4 @@
-// Aim: the command line is a contract (issue 2, point 7): what is not exactly right is refused with a way out.
+// Aim: the command line is a contract: what is not exactly right is refused with a way out.
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UserError } from "../../lib/bytes/errors.ts";
