@@ -136,10 +136,15 @@ export class Receiving {
    * @param turn time and effects
    */
   release(turn: Turn): void {
-    for (const { from, content, head, room } of this.#held.splice(0)) {
-      const person = this.#people.get(from);
-      if (person !== undefined) this.#show(person, content, { head, turn, room });
-      else notice(turn, "stranger", "A message of somebody whom the relay does not show is not shown");
+    this.#showIntroduced(turn);
+    for (const _stranger of this.#held.splice(0)) tellOfStranger(turn);
+  }
+
+  #showIntroduced(turn: Turn): void {
+    for (const message of this.#held.splice(0)) {
+      const person = this.#people.get(message.from);
+      if (person === undefined) this.#held.push(message);
+      else this.#show(person, message.content, { head: message.head, turn, room: message.room });
     }
   }
 
@@ -169,13 +174,14 @@ export class Receiving {
     if (heard === undefined) {
       return this.#hold({ from: opened.peer.fingerprint, content, head, room: options.room }, options);
     }
+    this.#showIntroduced(options); // its author may have joined meanwhile: what came first is shown first
     this.#show(heard.person, content, { head, turn: options, room: options.room });
   }
 
   /** Keeps a message whose author the relay never showed: its certificate alone could claim anybody's name. */
   #hold(message: HeldMessage, turn: Turn): void {
     if (this.#held.length < HELD_MAX) this.#held.push(message);
-    else notice(turn, "stranger", "A message of somebody whom the relay does not show is not shown");
+    else tellOfStranger(turn);
   }
 
   #show(person: Person, content: Content, where: { head: EventHead; turn: Turn; room: Room | undefined }): void {
@@ -204,4 +210,8 @@ export class Receiving {
     const minutes = Math.round(skewMs / 60_000);
     notice(turn, "clockSkew", `The clock of ${certificate.handle} and this one differ by ${minutes} minutes`);
   }
+}
+
+function tellOfStranger(turn: Turn): void {
+  notice(turn, "stranger", "A message of somebody whom the relay does not show is not shown");
 }

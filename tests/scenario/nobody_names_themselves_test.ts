@@ -1,6 +1,8 @@
 // Aim: a message carries its author's certificate, and anybody can sign one under any name. Only the relay, which sees to
 // it that no two have the same name, may introduce or rename somebody.
 import { assertEquals } from "@std/assert";
+import { fingerprintOf, openRoomId } from "../../lib/e2ee/identity.ts";
+import { checkRoomName } from "../../lib/wire/handle.ts";
 import { FakeNet } from "../support/fake_net.ts";
 
 Deno.test("a member who claims another's name in messages keeps the name that the relay bound", async () => {
@@ -45,4 +47,20 @@ Deno.test("a message of somebody whom the relay does not show is not shown, and 
   const bob = await net.join("bob");
   await alice.type("hello");
   assertEquals(bob.texts, ["hello"]);
+});
+
+Deno.test("what waited for its author to be introduced is shown before what they write afterwards", async () => {
+  const net = await FakeNet.create();
+  const alice = await net.join("alice");
+  const mallory = await net.join("mallory", { room: "den" });
+  // The answer to who never comes; the relay introduces her by a join instead.
+  net.tamper = (packet, to) => to === alice && packet.message.t === "people" ? [] : [packet];
+  await mallory.type("/users");
+  await mallory.type("/pm alice first");
+  assertEquals(alice.texts, []);
+  const room = fingerprintOf(await openRoomId(net.relayPublic, checkRoomName("lobby").folded));
+  net.inject(alice, { message: { t: "joined", room, at: net.nowMs }, body: mallory.certificate.encoded });
+  await net.settle();
+  await mallory.type("/pm alice second");
+  assertEquals(alice.texts, ["first", "second"]);
 });
