@@ -67,13 +67,25 @@ export async function dhKeyPairFrom(privateBytes: Bytes): Promise<DhKeyPair> {
  * @returns 32 bytes, never all zero
  * @throws {AuthError} when the peer's key has another length or a small order (PROTOCOL §0.1, §0.2)
  */
-export async function dh(own: DhKeyPair, peerPublic: Bytes): Promise<Bytes> {
-  if (peerPublic.length !== DH_BYTES) {
-    throw new AuthError(`Cannot use X25519 public key: it has ${peerPublic.length} bytes, not ${DH_BYTES}`);
+export function dh(own: DhKeyPair, peerPublic: Bytes): Promise<Bytes> {
+  return x25519(own.privateBytes, peerPublic);
+}
+
+/**
+ * Multiplies a point with a scalar: `X25519` of RFC 7748 §5, for protocols whose base point is not 9.
+ * @param scalar exactly 32 bytes, secret; clamped as RFC 7748 has it
+ * @param point a u-coordinate, exactly 32 bytes; its top bit is ignored and it is reduced modulo p
+ * @returns 32 bytes, never all zero
+ * @throws {AuthError} when the point has another length or a small order (PROTOCOL §0.1, §0.2)
+ * @throws {RangeError} when the scalar has another length
+ */
+export async function x25519(scalar: Bytes, point: Bytes): Promise<Bytes> {
+  if (point.length !== DH_BYTES) {
+    throw new AuthError(`Cannot use X25519 public key: it has ${point.length} bytes, not ${DH_BYTES}`);
   }
   let shared: Bytes;
   try {
-    shared = await scalarMult(own.privateBytes, peerPublic);
+    shared = await scalarMult(scalar, point);
   } catch (cause) {
     if (cause instanceof RangeError) throw cause;
     throw new AuthError("Cannot use X25519 public key: its order is small", { cause });

@@ -7,6 +7,8 @@ import type { Bytes } from "../bytes/writer.ts";
 
 /** Bytes of a SHA-256 digest. */
 export const SHA256_BYTES = 32;
+/** Bytes of a SHA-512 digest. */
+export const SHA512_BYTES = 64;
 
 /**
  * Hashes with SHA-256.

@@ -1,5 +1,5 @@
 /**
- * HKDF-SHA256 (RFC 5869) and HMAC-SHA256 (RFC 2104).
+ * HKDF-SHA256 (RFC 5869) and HMAC-SHA256 and HMAC-SHA512 (RFC 2104).
  * @module
  */
 
@@ -42,7 +42,40 @@ export async function hkdf(inputKey: Bytes, options: HkdfOptions): Promise<Bytes
  * @param data any length
  * @returns 32 bytes
  */
-export async function hmacSha256(key: Bytes, data: Bytes): Promise<Bytes> {
-  const imported = await crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  return new Uint8Array(await crypto.subtle.sign("HMAC", imported, data));
+export function hmacSha256(key: Bytes, data: Bytes): Promise<Bytes> {
+  return hmac("SHA-256", key, data);
+}
+
+/**
+ * Computes HMAC-SHA512.
+ * @param key 1 byte or more
+ * @param data any length
+ * @returns 64 bytes
+ */
+export function hmacSha512(key: Bytes, data: Bytes): Promise<Bytes> {
+  return hmac("SHA-512", key, data);
+}
+
+/**
+ * Computes HMAC-SHA256 of two texts under one key, which is imported once.
+ * @param key at least 1 byte
+ * @param first what to authenticate
+ * @param second what else
+ * @returns 32 bytes for each
+ */
+export async function hmacSha256Both(key: Bytes, first: Bytes, second: Bytes): Promise<readonly [Bytes, Bytes]> {
+  const imported = await importHmacKey("SHA-256", key);
+  return await Promise.all([hmacWith(imported, first), hmacWith(imported, second)]);
+}
+
+async function hmac(hash: "SHA-256" | "SHA-512", key: Bytes, data: Bytes): Promise<Bytes> {
+  return await hmacWith(await importHmacKey(hash, key), data);
+}
+
+function importHmacKey(hash: "SHA-256" | "SHA-512", key: Bytes): Promise<CryptoKey> {
+  return crypto.subtle.importKey("raw", key, { name: "HMAC", hash }, false, ["sign"]);
+}
+
+async function hmacWith(key: CryptoKey, data: Bytes): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, data));
 }

@@ -23,6 +23,9 @@ export interface SignKeyPair {
   readonly privateBytes: Bytes;
 }
 
+/** Imported private keys by their pairs, which never change: whoever signs every message would import as often. */
+const IMPORTED = new WeakMap<SignKeyPair, CryptoKey>();
+
 /** The DER that stands in front of the 32-byte seed in a PKCS #8 key (RFC 8410 §7, id-Ed25519). */
 const PKCS8_PREFIX = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20);
 
@@ -69,7 +72,8 @@ export async function signKeyPairFrom(privateBytes: Bytes): Promise<SignKeyPair>
  * @returns 64 bytes
  */
 export async function sign(own: SignKeyPair, message: Bytes): Promise<Bytes> {
-  const key = await importPrivate(own.privateBytes, false);
+  const key = IMPORTED.get(own) ?? await importPrivate(own.privateBytes, false);
+  IMPORTED.set(own, key);
   return new Uint8Array(await crypto.subtle.sign("Ed25519", key, message));
 }
 
