@@ -122,9 +122,23 @@ export type LabelUse =
   | "data key"
   | "data key wrap"
   | "data key file"
+  | "identity export"
+  | "identity export file"
   | "row"
   | "row name"
-  | "link";
+  | "link"
+  | "op"
+  | "head"
+  | "roster"
+  | "invite room"
+  | "room msg"
+  | "room tally"
+  | "sender key"
+  | "pake"
+  | "pake ad"
+  | "pake sk"
+  | "pake id"
+  | "direct";
 
 /**
  * Gives the label of one use: `"sotto/1 <use>\0"`.

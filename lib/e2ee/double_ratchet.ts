@@ -14,18 +14,17 @@
 
 import { equalBytes } from "../bytes/equal.ts";
 import { AuthError, ProtocolError } from "../bytes/errors.ts";
-import { type Bytes, concat, label, u8 } from "../bytes/writer.ts";
+import { type Bytes, concat, label } from "../bytes/writer.ts";
 import { dh, type DhKeyPair, generateDhKeyPair } from "../crypto/dh.ts";
-import { hkdf, hmacSha256 } from "../crypto/kdf.ts";
+import { hkdf } from "../crypto/kdf.ts";
 import { type RandomBytes, secureRandom } from "../crypto/random.ts";
+import { stepChain, walkChain } from "./chain_key.ts";
 import { decodeRatchetHeader, encodeRatchetHeader, RATCHET_HEADER_BYTES } from "./ratchet_header.ts";
 import { emptyState, pruneState, type RatchetStart, type RatchetState, type ReceivingChain } from "./ratchet_state.ts";
 import { open, seal } from "./seal.ts";
-import { findSkippedKey, OLD_CHAINS_MAX, SKIP_MAX_PER_JUMP, type SkippedKey } from "./skipped_keys.ts";
+import { findSkippedKey, OLD_CHAINS_MAX, type SkippedKey } from "./skipped_keys.ts";
 
 const KEY_BYTES = 32;
-const MESSAGE_KEY_INPUT = u8(1);
-const CHAIN_KEY_INPUT = u8(2);
 
 /** What both functions need beside state and message. */
 export interface RatchetOptions {
@@ -170,21 +169,10 @@ async function advance(chain: ReceivingChain, n: number, nowMs: number) {
 }
 
 async function skipTo(chain: ReceivingChain, until: number, nowMs: number) {
-  assertJump(chain.n, until);
-  const skipped: SkippedKey[] = [];
-  let { chainKey } = chain;
-  for (let n = chain.n; n < until; n++) {
-    const step = await stepChain(chainKey);
-    skipped.push({ ratchetPublic: chain.ratchetPublic, n, messageKey: step.messageKey, sinceMs: nowMs });
-    chainKey = step.chainKey;
-  }
-  return { chain: { ...chain, chainKey, n: Math.max(chain.n, until) }, skipped };
-}
-
-function assertJump(from: number, to: number): void {
-  if (to - from > SKIP_MAX_PER_JUMP) {
-    throw new ProtocolError(`Cannot open: it skips ${to - from} messages, more than ${SKIP_MAX_PER_JUMP}`);
-  }
+  const { ratchetPublic } = chain;
+  const { chain: reached, passed } = await walkChain(chain, until);
+  const skipped: SkippedKey[] = passed.map((key) => ({ ratchetPublic, ...key, sinceMs: nowMs }));
+  return { chain: { ratchetPublic, ...reached }, skipped };
 }
 
 /** `KDF_RK`. */
@@ -192,13 +180,4 @@ async function stepRoot(rootKey: Bytes, own: DhKeyPair, peerPublic: Bytes) {
   const secret = await dh(own, peerPublic);
   const both = await hkdf(secret, { salt: rootKey, info: label("root"), lengthBytes: 2 * KEY_BYTES });
   return { rootKey: both.slice(0, KEY_BYTES), chainKey: both.slice(KEY_BYTES) };
-}
-
-/** `KDF_CK`. */
-async function stepChain(chainKey: Bytes) {
-  const [messageKey, next] = await Promise.all([
-    hmacSha256(chainKey, MESSAGE_KEY_INPUT),
-    hmacSha256(chainKey, CHAIN_KEY_INPUT),
-  ]);
-  return { messageKey, chainKey: next };
 }

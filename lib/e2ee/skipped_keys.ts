@@ -16,16 +16,20 @@ export const OLD_CHAINS_MAX = 5;
 /** How long a skipped key is kept. */
 export const SKIPPED_KEEP_MS: number = 7 * 24 * 60 * 60 * 1_000;
 
-/** The key of one message that has not come yet. */
-export interface SkippedKey {
-  /** The peer's ratchet key of its chain, 32 bytes. */
-  readonly ratchetPublic: Bytes;
+/** The key of one message that has not come yet, of a chain that is known. */
+export interface SkippedMessageKey {
   /** Its number in the chain. */
   readonly n: number;
   /** 32 bytes, secret. */
   readonly messageKey: Bytes;
   /** When it was skipped, in milliseconds since 1970 (UTC). */
   readonly sinceMs: number;
+}
+
+/** The same, in a session, which has many chains. */
+export interface SkippedKey extends SkippedMessageKey {
+  /** The peer's ratchet key of its chain, 32 bytes. */
+  readonly ratchetPublic: Bytes;
 }
 
 /**
