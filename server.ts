@@ -8,6 +8,7 @@ import { UserError } from "./lib/bytes/errors.ts";
 import type { ExitCode } from "./lib/cli/exit_codes.ts";
 import { parseServerFlags, type ServerFlags } from "./lib/cli/flags.ts";
 import { inviteLines, logLine, startLines } from "./lib/cli/relay_lines.ts";
+import { fingerprintWords } from "./lib/cli/words.ts";
 import { toJsonLine } from "./lib/cli/json_lines.ts";
 import { secureRandom } from "./lib/crypto/random.ts";
 import { relayFingerprint } from "./lib/e2ee/identity.ts";
@@ -21,6 +22,7 @@ import { runProgram, type Streams } from "./lib/io/program.ts";
 import { RelayHost } from "./lib/io/relay_host.ts";
 import { loadRelayKey, NameStore } from "./lib/io/relay_store.ts";
 import { onEverySignal, onSignals } from "./lib/io/signals.ts";
+import { SqliteEventLog } from "./lib/io/sqlite_event_log.ts";
 import { MemoryEventLog } from "./lib/relay/memory_event_log.ts";
 import { NameBook } from "./lib/relay/names.ts";
 import { Relay } from "./lib/relay/relay.ts";
@@ -48,6 +50,7 @@ type Fields = Readonly<Record<string, string | number>>;
 async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCode> {
   const name = relayName(flags.name ?? Deno.hostname(), { isChosen: flags.name !== undefined });
   const dir = await openDataDir(flags.dataDir ?? defaultDataDir("relay", Deno.env), { what: "relay" });
+  let events: SqliteEventLog | undefined;
   try {
     const staticKeyPair = await loadRelayKey(dir);
     const fingerprint = await relayFingerprint(staticKeyPair.publicBytes);
@@ -59,6 +62,8 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
     const names = new NameBook(flags.nameTtlMs === undefined ? {} : { ttlMs: flags.nameTtlMs });
     const store = new NameStore(dir, names, (error) => log("info", "namesNotSaved", { error: nameOf(error) }));
     await store.load();
+    const makeGeneration = () => encodeHex(secureRandom(16));
+    if (!flags.memory) events = await SqliteEventLog.open(dir, { makeGeneration });
 
     const hooks = {
       changed: () => runtime.recheck(),
@@ -70,7 +75,8 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
     // No `await` from here to the host: what reads files again speaks to it.
     const listener = listen(flags.host, flags.port);
     const { hostname: host, port } = listener.addr;
-    const relay = new Relay({ log: new MemoryEventLog({ generation: encodeHex(secureRandom(16)) }), names });
+    const relay = new Relay({ log: events ?? new MemoryEventLog({ generation: makeGeneration() }), names });
+    const failing = Promise.withResolvers<never>();
     const runtime: RelayHost = new RelayHost({
       relay,
       staticKeyPair,
@@ -78,6 +84,7 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
       listener,
       log,
       psk: () => invite.psk,
+      failed: failing.reject,
       namesChanged: () => store.changed(),
       ...(allowed === undefined ? {} : { admits: (fingerprint) => allowed.has(fingerprint) }),
     });
@@ -86,6 +93,7 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
       host,
       port,
       fingerprint,
+      words: await fingerprintWords(fingerprint),
       lan: lanAddresses(),
       isPrivate: invite.psk !== undefined,
       isFromCheckout: !Deno.build.standalone,
@@ -94,7 +102,7 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
     else for (const line of startLines(listening)) out.write(line + "\n");
 
     const stop = onEverySignal("SIGHUP", () => void Promise.all([allowed?.readNow(), invite.readNow()]));
-    await ended();
+    await Promise.race([ended(), failing.promise]);
     stop();
     await Promise.all([allowed?.close(), invite.close()]);
     await runtime.close();
@@ -102,6 +110,7 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
     if (!flags.json) out.write("The relay has stopped.\n");
     return 0;
   } finally {
+    events?.close();
     dir.close();
   }
 }

@@ -1,6 +1,10 @@
 /**
- * The relay on real sockets: accepts links, feeds the core one input at a time, does what it says. The core is
- * synchronous and nothing here waits for a peer, so one slow reader delays nobody.
+ * The relay on real sockets: accepts links, feeds the core, does what it says. The core is synchronous and nothing here
+ * waits for a peer, so one slow reader delays nobody.
+ *
+ * Inputs are gathered for one turn of the event loop and handed over together: what they publish is stored with one wait
+ * for the disk, and nobody is told of it before. Nothing is held back to gather more: an idle relay answers at once, and
+ * while the disk is waited for the next turn gathers by itself.
  * @module
  */
 
@@ -26,6 +30,13 @@ export const SOCKETS_MAX: number = 2 * LINKS_MAX;
 export const HALF_OPEN_PER_ADDRESS_MAX = 32;
 /** How many connections of one address are open at once: an office behind one address, but no relay full of one host. */
 export const LINKS_PER_ADDRESS_MAX = 256;
+/**
+ * How many inputs one turn takes: links are read in between, so that none fills memory; and at most so many events wait
+ * for each other's store. Below what one publisher may have waiting in an inbox.
+ */
+export const TURN_MAX_INPUTS = 512;
+/** How long a client has to show that it is still there when another comes with its keys. */
+const SIGN_OF_LIFE_MS = 1_000;
 /** How long links may take to say their last words at the end. */
 const SHUTDOWN_GRACE_MS = 2_000;
 /** How long accepting pauses after the system refused a connection, such as when file descriptors ran out. */
@@ -47,6 +58,8 @@ export interface RelayHostOptions {
   readonly psk?: () => Bytes | undefined;
   /** Another bound on the connections of one address, for tests and measuring. */
   readonly linksPerAddressMax?: number;
+  /** Called once when the core can go on no more, such as when its log cannot be read; without it the error surfaces. */
+  readonly failed?: (error: unknown) => void;
   /** Called when the bound names changed. */
   readonly namesChanged: () => void;
   /** Takes what happened, never bodies; names only at level debug. */
@@ -68,8 +81,11 @@ export class RelayHost {
   readonly #halfOpen = new AddressCount();
   /** Connections of each address, until nothing of them is left. */
   readonly #connections = new AddressCount();
-  readonly #inputs: RelayInput[] = [];
+  /** What the next turn takes. */
+  #inputs: RelayInput[] = [];
+  #isTurnDue = false;
   #isRunning = false;
+  #hasFailed = false;
   #isClosing = false;
   #nextLink = 1;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -92,6 +108,7 @@ export class RelayHost {
       this.#isClosing = true;
       this.#options.listener.close();
       this.#push({ kind: "shutdown", nowMs: nowMs() });
+      this.#runTurn();
       for (const { tcp } of this.#links.values()) tcp.close("shutdown", "the relay was stopped");
       clearTimeout(this.#timer);
     }
@@ -162,12 +179,17 @@ export class RelayHost {
         return caller;
       },
     });
+    // What a caller says before it is let in waits for that, and with it the reading of its line.
+    let admission: Promise<void> | undefined;
     const tcp = new TcpLink(conn, link, {
       opened: (caller) => {
         settle();
-        this.#opened(id, caller);
+        admission = this.#opened(id, caller);
       },
-      packet: (packet) => this.#receive(id, packet),
+      packet: async (packet) => {
+        await admission;
+        this.#receive(id, packet);
+      },
       drained: () => {
         if (this.#links.get(id)?.caller !== undefined) this.#push({ kind: "drained", link: id, nowMs: nowMs() });
       },
@@ -183,13 +205,25 @@ export class RelayHost {
     });
   }
 
-  #opened(id: number, caller: Caller): void {
+  async #opened(id: number, caller: Caller): Promise<void> {
     const entry = this.#links.get(id);
     if (entry === undefined) return;
+    if (await this.#isElsewhere(caller)) {
+      return entry.tcp.close("alreadyLinked", "another client with these keys is linked and answers");
+    }
+    if (!entry.tcp.isOpen) return; // it ended meanwhile
     // The rules may have changed between the judgement and now.
     entry.caller = caller;
     if (this.#closeIfUnwanted(entry)) return;
     this.#push({ kind: "opened", link: id, caller, nowMs: nowMs() });
+  }
+
+  /** Tells whether an identity is linked by a client that is still there; one whose line is dead is replaced. */
+  async #isElsewhere({ fingerprint }: Caller): Promise<boolean> {
+    for (const { tcp, caller } of this.#links.values()) {
+      if (caller?.fingerprint === fingerprint && await tcp.isAlive(SIGN_OF_LIFE_MS)) return true;
+    }
+    return false;
   }
 
   #closeIfUnwanted({ tcp, psk, caller }: HostLink): boolean {
@@ -216,26 +250,43 @@ export class RelayHost {
   }
 
   #receive(link: number, packet: RawPacket): void {
+    if (this.#links.get(link)?.caller === undefined) return; // it was not let in, or is over
     this.#push({ kind: "message", link, packet: decodeClientMessage(packet), nowMs: nowMs() });
   }
 
   #ended(link: number, end: LinkEnd): void {
     this.#options.log("debug", "linkEnded", { link, how: end.kind });
     const entry = this.#links.get(link);
-    if (entry?.caller === undefined) return;
+    if (entry?.caller === undefined) return; // the core never heard of it
     entry.caller = undefined;
     this.#push({ kind: "ended", link, reason: end.kind === "bye" ? "quit" : "lost", nowMs: nowMs() });
   }
 
-  /** Gives the core its inputs strictly one after the other, those too that doing its effects brings about. */
+  /** Keeps an input for the next turn, which begins when all that is waiting now has been read. */
   #push(input: RelayInput): void {
+    if (this.#hasFailed) return;
     this.#inputs.push(input);
-    if (this.#isRunning) return;
+    if (this.#inputs.length >= TURN_MAX_INPUTS && !this.#isRunning) return this.#runTurn();
+    if (this.#isTurnDue) return;
+    this.#isTurnDue = true;
+    setImmediate(() => {
+      this.#isTurnDue = false;
+      this.#runTurn();
+    });
+  }
+
+  /** Gives the core what waits; what doing its effects brings about is for the next turn. */
+  #runTurn(): void {
+    if (this.#inputs.length === 0 || this.#hasFailed) return;
+    const inputs = this.#inputs;
+    this.#inputs = [];
     this.#isRunning = true;
     try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        for (const effect of this.#options.relay.handle(next)) this.#perform(effect);
-      }
+      for (const effect of this.#options.relay.handleTurn(inputs)) this.#perform(effect);
+    } catch (error) {
+      if (this.#options.failed === undefined) throw error;
+      this.#hasFailed = true;
+      this.#options.failed(error);
     } finally {
       this.#isRunning = false;
     }

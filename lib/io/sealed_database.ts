@@ -12,9 +12,18 @@
  */
 
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
-import { UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import { asUserError } from "./private_file.ts";
+import {
+  damaged,
+  firstOf,
+  guarded as guardedBy,
+  refuseDamaged,
+  refuseForeign,
+  refuseUnknownSchema,
+  rollBack,
+} from "./sqlite_file.ts";
+
+export { damaged };
 
 /** The newest schema that this program knows; it stands as `user_version` in the file and as `schema` in each row. */
 export const STORE_SCHEMA = 1;
@@ -42,8 +51,7 @@ export interface RowWrite {
 }
 
 const APPLICATION_ID = 0x534f5454;
-const HEADER_BYTES = 100;
-const APPLICATION_ID_OFFSET = 68;
+const BUSY_HINT = "End the other one, name another directory with --data-dir, or use --ephemeral.";
 
 const TABLES = `
   CREATE TABLE wrap (id INTEGER PRIMARY KEY CHECK (id = 1), value BLOB NOT NULL) STRICT;
@@ -111,12 +119,12 @@ export class SealedDatabase {
    */
   static open(path: string): SealedDatabase {
     return guarded(path, () => {
-      refuseForeign(path);
+      refuseForeign(path, APPLICATION_ID);
       const db = new DatabaseSync(path);
       try {
         db.exec(SETTINGS);
-        refuseUnknownSchema(path, Number(firstOf(db, "PRAGMA user_version")));
-        if (firstOf(db, "PRAGMA quick_check(1)") !== "ok") throw damaged(path);
+        refuseUnknownSchema(path, db, STORE_SCHEMA);
+        refuseDamaged(path, db);
         db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
         return new SealedDatabase(path, db);
       } catch (error) {
@@ -187,7 +195,7 @@ export class SealedDatabase {
         }
         this.#db.exec("COMMIT");
       } catch (error) {
-        this.#rollBack();
+        rollBack(this.#db);
         throw error;
       }
     });
@@ -202,60 +210,6 @@ export class SealedDatabase {
   close(): void {
     this.#db.close();
   }
-
-  #rollBack(): void {
-    try {
-      this.#db.exec("ROLLBACK");
-    } catch {
-      // A full disk makes SQLite roll back by itself; there is nothing left to do then.
-    }
-  }
-}
-
-/**
- * Makes the error for a file whose bytes are not what was written.
- * @param path the file
- * @param cause what was found
- * @returns the error
- */
-export function damaged(path: string, cause?: unknown): UserError {
-  return new UserError(
-    "dataDirUnusable",
-    `${path} is damaged; it was left alone`,
-    "Restore the directory from a backup, or move it away to start anew.",
-    { cause },
-  );
-}
-
-/** Looks before SQLite does: it would take an empty file for a new database, and tidy up a foreign one. */
-function refuseForeign(path: string): void {
-  using file = Deno.openSync(path, { read: true });
-  const header = new Uint8Array(HEADER_BYTES);
-  const count = file.readSync(header) ?? 0;
-  if (count < HEADER_BYTES || new TextDecoder().decode(header.subarray(0, 16)) !== "SQLite format 3\0") {
-    throw damaged(path);
-  }
-  if (new DataView(header.buffer).getUint32(APPLICATION_ID_OFFSET) === APPLICATION_ID) return;
-  throw new UserError(
-    "dataDirUnusable",
-    `Cannot use ${path}: it is a database of another program; it was left alone`,
-    "Name another directory with --data-dir.",
-  );
-}
-
-function refuseUnknownSchema(path: string, found: number): void {
-  if (found === STORE_SCHEMA) return;
-  // There is no earlier one yet; the first migration puts its steps here.
-  if (found < STORE_SCHEMA) throw damaged(path);
-  throw new UserError(
-    "dataDirUnusable",
-    `Cannot use ${path}: it has schema ${found}, and this version of Sotto knows up to ${STORE_SCHEMA}`,
-    "Start the newer version of Sotto that wrote it, or name another directory with --data-dir.",
-  );
-}
-
-function firstOf(db: DatabaseSync, sql: string): SQLOutputValue | undefined {
-  return Object.values(db.prepare(sql).get() ?? {})[0];
 }
 
 function rowOf(row: Record<string, SQLOutputValue>): StoredRow {
@@ -267,39 +221,6 @@ function rowOf(row: Record<string, SQLOutputValue>): StoredRow {
   };
 }
 
-/** Says in words what SQLite refused. */
 function guarded<T>(path: string, use: () => T): T {
-  try {
-    return use();
-  } catch (cause) {
-    if (cause instanceof UserError || cause instanceof TypeError || !(cause instanceof Error)) throw cause;
-    throw explained(path, cause);
-  }
-}
-
-function explained(path: string, cause: Error): unknown {
-  const { message } = cause;
-  if (/locked|busy/i.test(message)) {
-    return new UserError(
-      "dataDirBusy",
-      `Cannot use ${path}: another program has it open`,
-      "End the other one, name another directory with --data-dir, or use --ephemeral.",
-      { cause },
-    );
-  }
-  if (/not a database|malformed|corrupt/i.test(message)) return damaged(path, cause);
-  if (/is full|disk i\/o|readonly/i.test(message)) {
-    const why = /is full/i.test(message)
-      ? "the disk is full"
-      : /readonly/i.test(message)
-      ? "it is read-only"
-      : "the disk refuses";
-    return new UserError(
-      "dataDirUnusable",
-      `Cannot write ${path}: ${why}; what was saved before is whole`,
-      "Make room, or see to the disk, and try again.",
-      { cause },
-    );
-  }
-  return asUserError(path, cause);
+  return guardedBy(path, BUSY_HINT, use);
 }

@@ -51,7 +51,7 @@ export type CloseCode =
   | "shutdown";
 
 /** Why an event was not stored; goes to the client in `refused`. */
-export type RefusedCode = "tooLong" | "offline" | "inboxFull" | "relayFull" | "busy";
+export type RefusedCode = "tooLong" | "offline" | "inboxFull" | "relayFull" | "busy" | "notStored";
 
 /** The end of a link, with a sentence for the person at the other end. */
 export interface Closing {

@@ -1,7 +1,7 @@
 /**
  * The log of events behind the relay (DESIGN 2): what the relay needs of a store, and nothing else. Each stream is an
  * ordered log; an event's place never changes, and the places of a stream are given without a gap, 1 first.
- * Implementations: in memory (`memory_event_log.ts`), later SQLite and JetStream.
+ * Implementations: in memory (`memory_event_log.ts`) and in a file (`io/sqlite_event_log.ts`), later JetStream.
  * @module
  */
 
@@ -94,10 +94,21 @@ export interface Place {
   readonly at: number;
 }
 
-/** What came of an append: a place, or no room for one more stream: all are inboxes with events. */
+/**
+ * What came of an append: a place, which holds once `commit` has stored it; no room for one more stream, for all are
+ * inboxes with events; or the store refuses, and `commit` will say so.
+ */
 export type AppendResult =
   | { readonly kind: "placed"; readonly seq: number; readonly at: number; readonly isRepeat: boolean }
-  | { readonly kind: "full" };
+  | { readonly kind: "full" }
+  | { readonly kind: "failed" };
+
+/** What came of a commit. */
+export type CommitResult =
+  /** Everything up to here is stored. `hasMore`: clearing away goes on; trim and commit again soon. */
+  | { readonly kind: "stored"; readonly hasMore: boolean }
+  /** The log is what it was after the last commit that succeeded; `reason` is a word for the operator. */
+  | { readonly kind: "failed"; readonly reason: string };
 
 /** How much one read may give; the first event is given even when it is larger. */
 export interface ReadLimits {
@@ -107,7 +118,10 @@ export interface ReadLimits {
   readonly maxBytes: number;
 }
 
-/** An ordered log for each stream. Synchronous: when `append` returns, the event is as safe as the store can make it. */
+/**
+ * An ordered log for each stream. Synchronous. What was appended can be read at once, but nobody may be told of it before
+ * `commit` has made it as safe as the store can: many events then cost one wait for the disk.
+ */
 export interface EventLog {
   /** The life of this log: 16 random bytes in hexadecimal, another whenever a log starts without its past. */
   readonly generation: string;
@@ -116,7 +130,8 @@ export interface EventLog {
    * Gives an event the next place of its stream. The same (publisher, stream, id) again gives the first place and
    * stores nothing; the pair is remembered beyond the event's own life, up to `streamIds` and `ageMs`.
    * @param event the event
-   * @returns its place, or `full` when its stream is new and no other may be forgotten for it
+   * @returns its place; `full` when its stream is new and no other may be forgotten for it; `failed` when the store
+   *   refuses, and then for every event up to the next commit
    */
   append(event: NewEvent): AppendResult;
 
@@ -153,8 +168,14 @@ export interface EventLog {
   oldest(stream: StreamName): number;
 
   /**
-   * Drops what is too old.
+   * Drops what is too old, perhaps not all of it at once; to be followed by `commit`, which tells whether there is more.
    * @param nowMs the time of the relay's clock
    */
   trim(nowMs: number): void;
+
+  /**
+   * Stores all that happened since the last commit, or undoes it.
+   * @returns which of the two
+   */
+  commit(): CommitResult;
 }

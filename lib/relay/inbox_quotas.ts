@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Fingerprint, StreamName } from "../wire/messages.ts";
+import type { EventId, Fingerprint, StreamName } from "../wire/messages.ts";
 import { Queue } from "./queue.ts";
 
 /** Events of one publisher that may wait in one inbox: its share, so that five publishers must join to fill it. */
@@ -22,15 +22,61 @@ interface Waiting {
   readonly bytes: number;
 }
 
-interface Share {
+/** Events, and the bytes of their bodies. */
+export interface Share {
+  /** How many. */
   events: number;
+  /** How long they are together. */
   bytes: number;
 }
+
+const NOTHING: Readonly<Share> = { events: 0, bytes: 0 };
 
 interface Inbox {
   readonly queue: Queue<Waiting>;
   readonly shares: Map<Fingerprint, Share>;
   bytes: number;
+}
+
+/** What was placed in one turn, before it is told: it counts although nobody knows yet whether it must wait. */
+export class TurnShares {
+  readonly #shares = new Map<string, Share>();
+  readonly #events = new Set<string>();
+
+  /**
+   * Counts an event.
+   * @param stream its stream
+   * @param publisher who published it
+   * @param event its id, and the length of its body
+   */
+  add(stream: StreamName, publisher: Fingerprint, event: { readonly id: EventId; readonly bytes: number }): void {
+    this.#events.add(`${stream} ${publisher} ${event.id}`);
+    for (const key of [stream, `${stream} ${publisher}`]) {
+      const { events, bytes } = this.#shares.get(key) ?? NOTHING;
+      this.#shares.set(key, { events: events + 1, bytes: bytes + event.bytes });
+    }
+  }
+
+  /**
+   * Tells whether an event was placed in this turn.
+   * @param stream its stream
+   * @param publisher who published it
+   * @param id the publisher's id
+   * @returns whether it was
+   */
+  has(stream: StreamName, publisher: Fingerprint, id: EventId): boolean {
+    return this.#events.has(`${stream} ${publisher} ${id}`);
+  }
+
+  /**
+   * Tells how much was placed in a stream.
+   * @param stream the stream
+   * @param publisher by whom; by anybody without it
+   * @returns events, and the bytes of their bodies
+   */
+  of(stream: StreamName, publisher?: Fingerprint): Readonly<Share> {
+    return this.#shares.get(publisher === undefined ? stream : `${stream} ${publisher}`) ?? NOTHING;
+  }
 }
 
 /** The inboxes in which something waits; there are no more of them than streams in the log. */
@@ -42,14 +88,18 @@ export class InboxQuotas {
    * @param inbox the inbox
    * @param publisher who wants to publish
    * @param bytes the length of the body
+   * @param turn what was placed in this turn and may have to wait too; nothing without it
    * @returns whether there is room for it
    */
-  hasRoom(inbox: StreamName, publisher: Fingerprint, bytes: number): boolean {
+  hasRoom(inbox: StreamName, publisher: Fingerprint, bytes: number, turn: TurnShares = new TurnShares()): boolean {
     const state = this.#inboxes.get(inbox);
-    if (state === undefined) return true;
-    if (state.queue.length >= INBOX_MAX_EVENTS || state.bytes + bytes > INBOX_MAX_BYTES) return false;
-    const share = state.shares.get(publisher) ?? { events: 0, bytes: 0 };
-    return share.events < INBOX_PUBLISHER_MAX_EVENTS && share.bytes + bytes <= INBOX_PUBLISHER_MAX_BYTES;
+    const placed = turn.of(inbox);
+    if ((state?.queue.length ?? 0) + placed.events >= INBOX_MAX_EVENTS) return false;
+    if ((state?.bytes ?? 0) + placed.bytes + bytes > INBOX_MAX_BYTES) return false;
+    const share = state?.shares.get(publisher);
+    const own = turn.of(inbox, publisher);
+    return (share?.events ?? 0) + own.events < INBOX_PUBLISHER_MAX_EVENTS &&
+      (share?.bytes ?? 0) + own.bytes + bytes <= INBOX_PUBLISHER_MAX_BYTES;
   }
 
   /**

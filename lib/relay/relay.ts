@@ -8,6 +8,8 @@
  *     const relay = new Relay({ log, names });
  *     for (const effect of relay.handle(input)) perform(effect);
  *
+ * With `handleTurn` all that is published by the inputs of a turn is stored at once, and told after that.
+ *
  * @module
  */
 
@@ -25,6 +27,8 @@ import { CATCH_UP_MAX_BYTES, Streams } from "./streams.ts";
 
 /** How often what is too old is dropped; everything else that has a time checks it when it is used. */
 export const HOUSEKEEPING_MS = 60 * 1000;
+/** How soon the log goes on clearing away, a bounded amount each time, so that nobody waits long behind it. */
+export const CLEAR_AWAY_MS = 100;
 /** How often names are saved although none changed, so that their owners still count as seen after a crash. */
 export const NAMES_SAVE_MS = 24 * 3600 * 1000;
 /** Answers to `who` that may wait on one link: each holds a list of everybody. */
@@ -49,6 +53,7 @@ export class Relay {
   #isShutDown = false;
   #wakeAtMs = Infinity;
   #housekeepingAtMs: number | undefined;
+  #clearAwayAtMs = Infinity;
   #namesSavedMs: number | undefined;
 
   /**
@@ -68,9 +73,22 @@ export class Relay {
    * @throws {TypeError} when the driver opens one link twice, which is a bug of ours
    */
   handle(input: RelayInput): RelayEffect[] {
+    return this.handleTurn([input]);
+  }
+
+  /**
+   * Takes several inputs, one after the other. What they publish is stored together, before anybody is told of it; so
+   * the disk is waited for once.
+   * @param inputs what happened, in order
+   * @returns what is to be done, in order
+   * @throws {TypeError} when the driver opens one link twice, which is a bug of ours
+   */
+  handleTurn(inputs: readonly RelayInput[]): RelayEffect[] {
     const effects = new EffectList();
-    this.#take(input, effects);
-    if (!this.#isShutDown) this.#askToWake(input.nowMs, effects.items);
+    for (const input of inputs) this.#take(input, effects);
+    this.#streams.flush(effects);
+    const last = inputs.at(-1);
+    if (last !== undefined && !this.#isShutDown) this.#askToWake(last.nowMs, effects.items);
     return effects.items;
   }
 
@@ -84,6 +102,8 @@ export class Relay {
   }
 
   #take(input: RelayInput, effects: EffectList): void {
+    // Links come and go only when all that they published is told.
+    if (input.kind !== "message" && input.kind !== "drained") this.#streams.flush(effects);
     switch (input.kind) {
       case "opened":
         return this.#opened(input, effects);
@@ -172,7 +192,7 @@ export class Relay {
       case "subscribe":
         return this.#streams.subscribe(link, message.stream, { after: message.after, nowMs }, effects);
       case "publish":
-        return this.#streams.publish(link, message, { body, nowMs }, effects);
+        return this.#streams.publish(link, message, { body, nowMs });
       case "putBundle":
         return this.#prekeys.putBundle(link, body, nowMs);
       case "putOneTimePrekeys":
@@ -236,6 +256,7 @@ export class Relay {
   }
 
   #close(link: RelayLink, closing: Closing, nowMs: number, effects: EffectList): void {
+    this.#streams.flush(effects);
     effects.close(link.link, closing);
     effects.log("info", "linkClosed", { link: link.link, code: closing.code });
     this.#end(link, "lost", nowMs, effects);
@@ -257,13 +278,19 @@ export class Relay {
     // Asked for again below: a timer may fire a moment early.
     this.#wakeAtMs = Infinity;
     this.#prekeys.expireRequests(nowMs, effects);
+    if (nowMs >= this.#clearAwayAtMs) this.#trim(nowMs, effects);
     if (nowMs < (this.#housekeepingAtMs ?? 0)) return;
     this.#housekeepingAtMs = nowMs + HOUSEKEEPING_MS;
     this.#names.expire(nowMs);
     this.#prekeys.expireStore(nowMs);
-    this.#streams.trim(nowMs);
+    this.#trim(nowMs, effects);
     this.#namesSavedMs ??= nowMs;
     if (nowMs - this.#namesSavedMs >= NAMES_SAVE_MS) this.#saveNames(nowMs, effects);
+  }
+
+  #trim(nowMs: number, effects: EffectList): void {
+    this.#clearAwayAtMs = Infinity;
+    this.#streams.trim(nowMs, effects);
   }
 
   #shutdown(nowMs: number, effects: EffectList): void {
@@ -286,7 +313,8 @@ export class Relay {
   /** Asks for a tick, if none is asked for that comes early enough. */
   #askToWake(nowMs: number, items: RelayEffect[]): void {
     this.#housekeepingAtMs ??= nowMs + HOUSEKEEPING_MS;
-    const atMs = Math.min(this.#housekeepingAtMs, this.#prekeys.nextDeadlineMs ?? Infinity);
+    if (this.#streams.hasMoreToTrim && this.#clearAwayAtMs === Infinity) this.#clearAwayAtMs = nowMs + CLEAR_AWAY_MS;
+    const atMs = Math.min(this.#housekeepingAtMs, this.#clearAwayAtMs, this.#prekeys.nextDeadlineMs ?? Infinity);
     if (atMs >= this.#wakeAtMs) return;
     this.#wakeAtMs = atMs;
     items.push({ kind: "wakeAt", atMs });

@@ -8,6 +8,9 @@
  * The law of this file: on one link, what concerns one stream comes in the order of the log. So `accepted` for an event
  * that this link publishes while it is behind waits for its place, and stands there instead of the event. A link's own
  * events of an earlier life do come back as events. Only the answer to a repeat may concern a place that has passed.
+ *
+ * What is published waits until `flush()`, which stores all that waits at once and then tells of it: `accepted` and
+ * events are sent when they are safe, or every publisher hears `refused`.
  * @module
  */
 
@@ -16,7 +19,7 @@ import type { ClientMessage, Cursor, EventId, Fingerprint, RelayMessage, StreamN
 import { PACKET_MAX_BYTES } from "../wire/packet.ts";
 import { type Closing, type EffectList, inboxOwner, notAllowed, type RefusedCode } from "./effects.ts";
 import { EVENT_OVERHEAD_BYTES, type EventLog, type Place, type StoredEvent } from "./event_log.ts";
-import { InboxQuotas } from "./inbox_quotas.ts";
+import { InboxQuotas, TurnShares } from "./inbox_quotas.ts";
 import type { RelayLink } from "./links.ts";
 
 /** The longest body of an event: what comes in must go out again under a header that says more. */
@@ -57,6 +60,19 @@ export interface Lot {
   readonly isDone: boolean;
 }
 
+/** An event that waits for the end of its turn. */
+interface StagedEvent {
+  readonly link: RelayLink;
+  readonly message: Publish;
+  readonly body: Bytes;
+  readonly nowMs: number;
+}
+
+/** What is to be told of a staged event. `isOfTurn`: its place holds only if this turn's commit succeeds. */
+type Outcome =
+  | { readonly kind: "refused"; readonly code: RefusedCode }
+  | ({ readonly kind: "placed"; readonly isRepeat: boolean; readonly isOfTurn: boolean } & Place);
+
 /** What `Streams` is made from. */
 export interface StreamsOptions {
   /** Where events are kept. */
@@ -72,6 +88,10 @@ export class Streams {
   /** Live subscribers; a stream without any has no entry. */
   readonly #live = new Map<StreamName, Set<RelayLink>>();
   readonly #quotas = new InboxQuotas();
+  /** What waits for `flush()`; the driver bounds a turn. */
+  #staged: StagedEvent[] = [];
+  #isFailing = false;
+  #hasMoreToTrim = false;
 
   /**
    * Starts with nobody listening.
@@ -110,34 +130,49 @@ export class Streams {
     return undefined;
   }
 
+  /** Whether the log still has to clear away what it does not keep: `trim()` is to be called again soon. */
+  get hasMoreToTrim(): boolean {
+    return this.#hasMoreToTrim;
+  }
+
   /**
-   * Gives an event its place, tells the publisher, and sends it to whoever is live on its stream.
+   * Takes an event to publish; `flush()` judges and stores it. A link that ends must be flushed before.
    * @param link who publishes
    * @param message which stream, and the event's id
    * @param event the body and the time
-   * @param effects where the messages go
    * @returns the end of the link when it may not publish there, else `undefined`
    */
   publish(
     link: RelayLink,
     message: Publish,
     event: { readonly body: Bytes; readonly nowMs: number },
-    effects: EffectList,
   ): Closing | undefined {
-    const { stream, id } = message;
-    const owner = inboxOwner(stream);
-    if (owner === undefined && !mayHear(link, stream)) return notAllowed("Enter a room before you publish to it.");
-    const publisher = link.caller.fingerprint;
-    // Before anything is judged: what was stored once is stored, even if it would be refused today.
-    const known = this.#log.find(stream, publisher, id);
-    if (known !== undefined) return this.#accept(link, stream, { id, ...known }, effects);
-    const refusal = this.#refusal(link, stream, event.body.length);
-    if (refusal !== undefined) return refuse(link, id, refusal, effects);
-    const { kind } = message;
-    const placed = this.#log.append({ stream, publisher, kind, id, body: event.body, atMs: event.nowMs });
-    if (placed.kind === "full") return refuse(link, id, "relayFull", effects);
-    this.#fanOut(link, { stream, publisher, kind, id, body: event.body, seq: placed.seq, at: placed.at }, effects);
-    return this.#accept(link, stream, { id, seq: placed.seq, at: placed.at }, effects);
+    if (inboxOwner(message.stream) === undefined && !mayHear(link, message.stream)) {
+      return notAllowed("Enter a room before you publish to it.");
+    }
+    this.#staged.push({ link, message, ...event });
+    return undefined;
+  }
+
+  /**
+   * Gives the events that wait their places, stores them all or none, tells the publishers, and sends the events to
+   * whoever is live on their streams.
+   * @param effects where the messages go
+   */
+  flush(effects: EffectList): void {
+    if (this.#staged.length === 0) return;
+    const staged = this.#staged;
+    this.#staged = [];
+    const shares = new TurnShares();
+    const outcomes = staged.map((event) => this.#place(event, shares));
+    const hasNew = outcomes.some((outcome) => outcome.kind === "placed" && outcome.isOfTurn);
+    const hasFailed = outcomes.some((outcome) => outcome.kind === "refused" && outcome.code === "notStored");
+    const isStored = hasNew || hasFailed ? this.#commit(effects) : true;
+    for (const [index, outcome] of outcomes.entries()) {
+      const event = staged[index] as StagedEvent;
+      const isLost = !isStored && outcome.kind === "placed" && outcome.isOfTurn;
+      this.#tell(event, isLost ? { kind: "refused", code: "notStored" } : outcome, effects);
+    }
   }
 
   /**
@@ -176,11 +211,13 @@ export class Streams {
   }
 
   /**
-   * Drops what is too old.
+   * Drops what is too old; nothing may be staged.
    * @param nowMs the time
+   * @param effects where the operator is told
    */
-  trim(nowMs: number): void {
+  trim(nowMs: number, effects: EffectList): void {
     this.#log.trim(nowMs);
+    this.#commit(effects);
     this.#quotas.expire((inbox) => this.#log.oldest(inbox));
   }
 
@@ -216,14 +253,53 @@ export class Streams {
     if (live?.size === 0) this.#live.delete(stream);
   }
 
-  #refusal(link: RelayLink, stream: StreamName, bytes: number): RefusedCode | undefined {
+  #place({ link, message, body, nowMs }: StagedEvent, shares: TurnShares): Outcome {
+    const { stream, kind, id } = message;
+    const publisher = link.caller.fingerprint;
+    // Before anything is judged: what was stored once is stored, even if it would be refused today.
+    const known = this.#log.find(stream, publisher, id);
+    if (known !== undefined) {
+      return { kind: "placed", ...known, isRepeat: true, isOfTurn: shares.has(stream, publisher, id) };
+    }
+    const code = this.#refusal(link, stream, body.length, shares);
+    if (code !== undefined) return { kind: "refused", code };
+    const placed = this.#log.append({ stream, publisher, kind, id, body, atMs: nowMs });
+    if (placed.kind === "full") return { kind: "refused", code: "relayFull" };
+    if (placed.kind === "failed") return { kind: "refused", code: "notStored" };
+    shares.add(stream, publisher, { id, bytes: body.length });
+    return { ...placed, isOfTurn: true };
+  }
+
+  /** Stores what was appended, and tells the operator when that begins or ceases to fail. */
+  #commit(effects: EffectList): boolean {
+    const result = this.#log.commit();
+    const isStored = result.kind === "stored";
+    this.#hasMoreToTrim = isStored && result.hasMore;
+    if (isStored && this.#isFailing) effects.log("info", "eventsAreStoredAgain", {});
+    if (!isStored && !this.#isFailing) effects.log("info", "eventsNotStored", { reason: result.reason });
+    this.#isFailing = !isStored;
+    return isStored;
+  }
+
+  #tell({ link, message, body }: StagedEvent, outcome: Outcome, effects: EffectList): void {
+    const { stream, kind, id } = message;
+    if (outcome.kind === "refused") return refuse(link, id, outcome.code, effects);
+    const { seq, at } = outcome;
+    const publisher = link.caller.fingerprint;
+    if (!outcome.isRepeat) this.#fanOut(link, { stream, publisher, kind, id, body, seq, at }, effects);
+    this.#accept(link, stream, { id, seq, at }, effects);
+  }
+
+  #refusal(link: RelayLink, stream: StreamName, bytes: number, shares: TurnShares): RefusedCode | undefined {
     if (bytes > EVENT_BODY_MAX_BYTES) return "tooLong";
-    if ((link.subscriptions.get(stream)?.accepts.size ?? 0) >= WAITING_ACCEPTS_MAX) return "busy";
+    const publisher = link.caller.fingerprint;
+    const waiting = (link.subscriptions.get(stream)?.accepts.size ?? 0) + shares.of(stream, publisher).events;
+    if (waiting >= WAITING_ACCEPTS_MAX) return "busy";
     const owner = inboxOwner(stream);
     if (owner === undefined) return undefined;
     // Not merely linked: who hears from now on would never hear what was placed before it listened.
     if (this.#linkOf(owner)?.subscriptions.has(stream) !== true) return "offline";
-    if (!this.#quotas.hasRoom(stream, link.caller.fingerprint, bytes)) return "inboxFull";
+    if (!this.#quotas.hasRoom(stream, publisher, bytes, shares)) return "inboxFull";
     return undefined;
   }
 
@@ -259,13 +335,12 @@ export class Streams {
     stream: StreamName,
     event: Place & { readonly id: EventId },
     effects: EffectList,
-  ): undefined {
+  ): void {
     const accepted: Accepted = { t: "accepted", stream, id: event.id, seq: event.seq, at: event.at };
     const subscription = link.subscriptions.get(stream);
     const mustWait = subscription !== undefined && !subscription.isLive && event.seq > subscription.sentSeq;
     if (mustWait) subscription.accepts.set(event.seq, accepted);
     else effects.send([link.link], accepted);
-    return undefined;
   }
 }
 
@@ -275,11 +350,11 @@ const REFUSED_BECAUSE: Readonly<Record<RefusedCode, string>> = {
   inboxFull: "Too much waits for this person already. Send it again later.",
   relayFull: "This relay cannot hold more conversations. Ask who runs it.",
   busy: "The relay is still sending what was missed here. Send it again in a moment.",
+  notStored: "The relay cannot store messages now: its disk is full or fails. Tell whoever runs it, and send it again.",
 };
 
-function refuse(link: RelayLink, id: EventId, code: RefusedCode, effects: EffectList): undefined {
+function refuse(link: RelayLink, id: EventId, code: RefusedCode, effects: EffectList): void {
   effects.send([link.link], { t: "refused", id, code, message: REFUSED_BECAUSE[code] });
-  return undefined;
 }
 
 function queueCatchUp(link: RelayLink, stream: StreamName): void {

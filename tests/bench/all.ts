@@ -2,12 +2,18 @@
  * `deno task bench`: what the parts cost, each beside what it is compared with. Prints, asserts nothing.
  */
 import { benchE2ee } from "./e2ee.ts";
+import { benchEventLog } from "./event_log.ts";
 import { benchLink } from "./link.ts";
+import { benchPake } from "./pake.ts";
 import { benchRelay } from "./relay.ts";
+import { benchSenderKeys } from "./sender_keys.ts";
 import { benchSockets } from "./sockets.ts";
 
 console.log(`Sotto on ${Deno.build.target}, Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores\n`);
 await benchE2ee();
+await benchSenderKeys();
+await benchPake();
 await benchLink();
 await benchRelay();
+await benchEventLog();
 await benchSockets();

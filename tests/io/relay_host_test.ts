@@ -1,5 +1,6 @@
 // Aim: a connection that is not taken is closed and counts nowhere, and one that is counts until nothing of it is left.
 import { assertEquals } from "@std/assert";
+import { UserError } from "../../lib/bytes/errors.ts";
 import { generateDhKeyPair } from "../../lib/crypto/dh.ts";
 import { HALF_OPEN_PER_ADDRESS_MAX, RelayHost } from "../../lib/io/relay_host.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
@@ -117,4 +118,25 @@ Deno.test("RelayHost refuses one address more unfinished handshakes than their b
   assertEquals(events, ["linkRefused halfOpen"]);
   for (const conn of conns) conn.close();
   await host.close();
+});
+
+Deno.test("RelayHost gives its owner an error that the core cannot go on from, once", async () => {
+  class BrokenRelay extends Relay {
+    override handleTurn(): never {
+      throw new UserError("dataDirUnusable", "The log is damaged", "Restore it.");
+    }
+  }
+  const failures: unknown[] = [];
+  const host = new RelayHost({
+    relay: new BrokenRelay({ log: new MemoryEventLog({ generation: "0".repeat(32) }), names: new NameBook() }),
+    staticKeyPair: await generateDhKeyPair(),
+    name: "test",
+    listener: new FakeListener() as unknown as Deno.TcpListener,
+    namesChanged: () => {},
+    failed: (error) => failures.push(error),
+    log: () => {},
+  });
+  await host.close();
+  await host.close();
+  assertEquals(failures.map((error) => error instanceof UserError && error.code), ["dataDirUnusable"]);
 });

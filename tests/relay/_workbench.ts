@@ -16,8 +16,8 @@ import {
 } from "../../lib/wire/messages.ts";
 import { decodePacket } from "../../lib/wire/packet.ts";
 import { ByteReader } from "../../lib/bytes/reader.ts";
-import type { Caller, RelayEffect } from "../../lib/relay/effects.ts";
-import type { EventLogLimits } from "../../lib/relay/event_log.ts";
+import type { Caller, RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
+import type { EventLog, EventLogLimits } from "../../lib/relay/event_log.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
 import { NameBook } from "../../lib/relay/names.ts";
 import { Relay } from "../../lib/relay/relay.ts";
@@ -80,7 +80,7 @@ export function readPage(body: Bytes): string[] {
 
 /** The relay on the bench. */
 export class RelayBench {
-  readonly log: MemoryEventLog;
+  readonly log: EventLog;
   readonly names: NameBook;
   readonly relay: Relay;
   nowMs = START_MS;
@@ -93,8 +93,9 @@ export class RelayBench {
   #lastLink = 0;
   #lastId = 0;
 
-  constructor(options: { limits?: Partial<EventLogLimits>; names?: NameBook } = {}) {
-    this.log = new MemoryEventLog({ generation: GENERATION, ...(options.limits && { limits: options.limits }) });
+  constructor(options: { limits?: Partial<EventLogLimits>; names?: NameBook; log?: EventLog } = {}) {
+    this.log = options.log ??
+      new MemoryEventLog({ generation: GENERATION, ...(options.limits && { limits: options.limits }) });
     this.names = options.names ?? new NameBook();
     this.relay = new Relay({ log: this.log, names: this.names });
   }
@@ -128,6 +129,11 @@ export class RelayBench {
   publish(link: number, stream: string, body: Uint8Array = utf8("x"), id: string = idOf(++this.#lastId)): string {
     this.say(link, { t: "publish", stream, kind: "message", id }, body);
     return id;
+  }
+
+  /** Hands several inputs to the relay in one turn. */
+  turn(inputs: readonly RelayInput[]): void {
+    this.#perform(this.relay.handleTurn(inputs));
   }
 
   /** Takes what a link was sent, without telling the relay. */

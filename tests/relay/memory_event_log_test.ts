@@ -1,110 +1,15 @@
-// Aim: the log in memory does what a naive list would do, whatever is appended and whichever bound is met.
+// Aim: the log in memory does what every log must do, at a cost that does not grow.
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
-import { EVENT_OVERHEAD_BYTES, type EventLogLimits, type NewEvent } from "../../lib/relay/event_log.ts";
+import type { EventLogLimits } from "../../lib/relay/event_log.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
-import { GENERATION, idOf } from "./_workbench.ts";
-
-const ALL = { maxEvents: Infinity, maxBytes: Infinity };
+import { ALL, event, seqs, testEventLog } from "./_event_log_suite.ts";
+import { GENERATION } from "./_workbench.ts";
 
 function makeLog(limits: Partial<EventLogLimits> = {}): MemoryEventLog {
   return new MemoryEventLog({ generation: GENERATION, limits });
 }
 
-function event(stream: string, id: number, changes: Partial<NewEvent> = {}): NewEvent {
-  return {
-    stream,
-    publisher: "P",
-    kind: "message",
-    id: idOf(id),
-    body: Uint8Array.of(id & 255),
-    atMs: 1000,
-    ...changes,
-  };
-}
-
-function seqs(log: MemoryEventLog, stream: string, afterSeq = 0): number[] {
-  return log.read(stream, afterSeq, ALL).map((stored) => stored.seq);
-}
-
-Deno.test("MemoryEventLog.append() gives places from 1 and answers the first one when an event comes again", () => {
-  const log = makeLog();
-  assertEquals(log.append(event("s", 1)), { kind: "placed", seq: 1, at: 1000, isRepeat: false });
-  assertEquals(log.append(event("s", 2)), { kind: "placed", seq: 2, at: 1000, isRepeat: false });
-  const again = event("s", 1, { atMs: 5000, body: Uint8Array.of(99) });
-  assertEquals(log.append(again), { kind: "placed", seq: 1, at: 1000, isRepeat: true });
-  assertEquals(log.read("s", 0, ALL)[0]?.body, Uint8Array.of(1));
-  assertEquals([log.head("s"), log.oldest("s"), log.head("t"), log.oldest("t")], [2, 1, 0, 1]);
-});
-
-Deno.test("MemoryEventLog.append() takes the same id from another publisher or for another stream as another event", () => {
-  const log = makeLog();
-  log.append(event("s", 1));
-  assertEquals(log.append(event("s", 1, { publisher: "Q" })), { kind: "placed", seq: 2, at: 1000, isRepeat: false });
-  assertEquals(log.append(event("t", 1)), { kind: "placed", seq: 1, at: 1000, isRepeat: false });
-});
-
-Deno.test("MemoryEventLog.append() never lets the time of a stream decrease", () => {
-  const log = makeLog();
-  const times = [5, 3, 9, 1].map((atMs, id) => log.append(event("s", id, { atMs })));
-  assertEquals(times.map((placed) => placed.kind === "placed" && placed.at), [5, 5, 9, 9]);
-});
-
-Deno.test("MemoryEventLog.append() drops the oldest event over the count but remembers its id", () => {
-  const log = makeLog({ streamEvents: 3 });
-  for (let id = 1; id <= 5; id++) log.append(event("s", id));
-  assertEquals(seqs(log, "s"), [3, 4, 5]);
-  assertEquals(log.oldest("s"), 3);
-  assertEquals(log.append(event("s", 1)), { kind: "placed", seq: 1, at: 1000, isRepeat: true });
-});
-
-Deno.test("MemoryEventLog.append() drops the oldest events over the bytes and keeps the new one whatever its size", () => {
-  const log = makeLog({ streamBytes: 3 * EVENT_OVERHEAD_BYTES });
-  for (let id = 1; id <= 4; id++) log.append(event("s", id));
-  assertEquals(seqs(log, "s"), [3, 4]);
-  log.append(event("s", 5, { body: new Uint8Array(10_000) }));
-  assertEquals(seqs(log, "s"), [5]);
-});
-
-Deno.test("MemoryEventLog.append() forgets the oldest ids over their bound", () => {
-  const log = makeLog({ streamEvents: 2, streamIds: 4 });
-  for (let id = 1; id <= 6; id++) log.append(event("s", id));
-  assertEquals([1, 2, 3, 4].map((id) => log.find("s", "P", idOf(id))?.seq), [undefined, undefined, 3, 4]);
-});
-
-Deno.test("MemoryEventLog.append() takes from the largest stream when all are too large", () => {
-  const log = makeLog({ totalBytes: 40 * (EVENT_OVERHEAD_BYTES + 1) });
-  for (let id = 1; id <= 35; id++) log.append(event("flood", id));
-  for (let id = 1; id <= 10; id++) log.append(event("quiet", id));
-  assertEquals(seqs(log, "quiet").length, 10);
-  assert(seqs(log, "flood").length <= 30);
-  assertEquals(log.head("flood"), 35);
-});
-
-Deno.test("MemoryEventLog.append() answers full when all streams are inboxes, and takes on for those it has", () => {
-  const log = makeLog({ streams: 2, ageMs: 100 });
-  log.append(event("inbox/a", 1));
-  log.append(event("inbox/b", 1, { atMs: 1050 }));
-  assertEquals(log.append(event("room/c", 1)), { kind: "full" });
-  assertEquals(log.append(event("inbox/c", 1)), { kind: "full" });
-  assertEquals(log.append(event("inbox/a", 2)).kind, "placed");
-  log.trim(1120);
-  assertEquals(log.append(event("room/c", 1)).kind, "placed", "an inbox that became empty makes room");
-});
-
-Deno.test("MemoryEventLog.append() forgets the room written longest ago when there are too many streams", () => {
-  const log = makeLog({ streams: 4, totalBytes: 6 * (EVENT_OVERHEAD_BYTES + 1) });
-  log.append(event("inbox/a", 1, { atMs: 0 }));
-  log.append(event("room/old", 1, { atMs: 1 }));
-  log.append(event("room/quiet", 1, { atMs: 2 }));
-  log.append(event("room/busy", 1, { atMs: 3 }));
-  log.append(event("room/old", 2, { atMs: 4 }));
-  assertEquals(log.append(event("room/new", 1, { atMs: 5 })), { kind: "placed", seq: 2, at: 5, isRepeat: false });
-  assertEquals(["inbox/a", "room/old", "room/busy"].map((stream) => seqs(log, stream)), [[1], [1, 2], [1]]);
-  assertEquals([seqs(log, "room/quiet"), log.head("room/quiet")], [[], 1], "forgotten, and no place comes twice");
-  log.append(event("room/new", 2, { atMs: 6 }));
-  assertEquals(seqs(log, "room/old"), [1, 2], "what was forgotten does not count");
-});
+testEventLog("MemoryEventLog", (limits, use) => Promise.resolve(use(makeLog(limits))), { numRuns: 300 });
 
 Deno.test("MemoryEventLog.append() lets rooms come and go at the bound at little cost", () => {
   const log = makeLog({ streams: 20_000 });
@@ -116,38 +21,6 @@ Deno.test("MemoryEventLog.append() lets rooms come and go at the bound at little
   assertEquals([seqs(log, "inbox/a").length, seqs(log, "room/59999").length, seqs(log, "room/0").length], [1, 1, 0]);
 });
 
-Deno.test("MemoryEventLog.append() gives no place twice when a forgotten stream starts again", () => {
-  const log = makeLog({ streams: 1, ageMs: 100 });
-  for (let id = 1; id <= 3; id++) log.append(event("a", id, { atMs: 0 }));
-  log.trim(1000);
-  assertEquals([log.head("a"), log.oldest("a"), seqs(log, "a")], [3, 4, []]);
-  log.append(event("b", 1, { atMs: 1000 }));
-  assertEquals(seqs(log, "b"), [4]);
-  log.trim(5000);
-  log.append(event("a", 4, { atMs: 5000 }));
-  assert((seqs(log, "a")[0] as number) > 3);
-});
-
-Deno.test("MemoryEventLog.read() stops at its limits and gives one event at least", () => {
-  const log = makeLog();
-  for (let id = 1; id <= 5; id++) log.append(event("s", id, { body: new Uint8Array(100) }));
-  assertEquals(log.read("s", 1, { maxEvents: 2, maxBytes: Infinity }).map((stored) => stored.seq), [2, 3]);
-  const bytes = 2 * (100 + EVENT_OVERHEAD_BYTES);
-  assertEquals(log.read("s", 0, { maxEvents: 9, maxBytes: bytes }).map((stored) => stored.seq), [1, 2]);
-  assertEquals(log.read("s", 0, { maxEvents: 9, maxBytes: 1 }).map((stored) => stored.seq), [1]);
-  assertEquals(log.read("s", 5, ALL), []);
-  assertEquals(log.read("s", 99, ALL), []);
-});
-
-Deno.test("MemoryEventLog.trim() drops events and ids that are too old", () => {
-  const log = makeLog({ ageMs: 100 });
-  for (const [id, atMs] of [[1, 0], [2, 50], [3, 100]] as const) log.append(event("s", id, { atMs }));
-  log.trim(149);
-  assertEquals(seqs(log, "s"), [2, 3]);
-  assertEquals(log.find("s", "P", idOf(1)), undefined);
-  assertEquals(log.append(event("s", 2, { atMs: 149 })), { kind: "placed", seq: 2, at: 50, isRepeat: true });
-});
-
 Deno.test("MemoryEventLog.append() costs no more when a stream is full", () => {
   const log = makeLog({ streamEvents: 10_000, streamIds: 10_000 });
   const startMs = performance.now();
@@ -155,91 +28,4 @@ Deno.test("MemoryEventLog.append() costs no more when a stream is full", () => {
   assertEquals(log.read("s", 0, ALL).length, 10_000);
   // Moving 10,000 places for each of 190,000 events would take many times as long.
   assert(performance.now() - startMs < 5000);
-});
-
-interface NaiveEvent {
-  readonly key: string;
-  readonly seq: number;
-  readonly at: number;
-  hasBody: boolean;
-}
-
-/** The law as plainly as it can be said: lists, filters, no offsets. */
-class NaiveLog {
-  readonly streams = new Map<string, { head: number; at: number; events: NaiveEvent[] }>();
-  constructor(readonly limits: { streamEvents: number; streamIds: number; ageMs: number }) {}
-
-  append(stream: string, key: string, atMs: number): { seq: number; at: number; isRepeat: boolean } {
-    const state = this.streams.get(stream) ?? { head: 0, at: 0, events: [] };
-    this.streams.set(stream, state);
-    const known = state.events.find((stored) => stored.key === key);
-    if (known !== undefined) return { seq: known.seq, at: known.at, isRepeat: true };
-    state.head++;
-    state.at = Math.max(state.at, atMs);
-    state.events.push({ key, seq: state.head, at: state.at, hasBody: true });
-    state.events.forEach((stored, index) => {
-      if (index < state.events.length - this.limits.streamEvents) stored.hasBody = false;
-    });
-    state.events = state.events.slice(-this.limits.streamIds);
-    return { seq: state.head, at: state.at, isRepeat: false };
-  }
-
-  readable(stream: string, afterSeq: number, maxEvents: number): number[] {
-    const events = this.streams.get(stream)?.events ?? [];
-    return events.filter((stored) => stored.hasBody && stored.seq > afterSeq).map((stored) => stored.seq)
-      .slice(0, maxEvents);
-  }
-
-  trim(nowMs: number): void {
-    for (const state of this.streams.values()) {
-      state.events = state.events.filter((stored) => stored.at >= nowMs - this.limits.ageMs);
-    }
-  }
-}
-
-const step = fc.oneof(
-  {
-    weight: 8,
-    arbitrary: fc.record({ do: fc.constant("append" as const), stream: fc.nat(2), id: fc.nat(30), by: fc.nat(1) }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      do: fc.constant("read" as const),
-      stream: fc.nat(3),
-      after: fc.nat(40),
-      max: fc.integer({ min: 1, max: 9 }),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.integer({ min: -20, max: 60 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("trim" as const) }) },
-);
-
-Deno.test("MemoryEventLog does what a naive model does, step by step", () => {
-  const limits = { streamEvents: 7, streamIds: 12, ageMs: 200 };
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
-      const log = makeLog(limits);
-      const model = new NaiveLog(limits);
-      let nowMs = 1000;
-      for (const next of steps) {
-        if (next.do === "pass") nowMs += next.ms;
-        else if (next.do === "trim") {
-          log.trim(nowMs);
-          model.trim(nowMs);
-        } else if (next.do === "append") {
-          const publisher = `P${next.by}`;
-          const placed = log.append(event(`s${next.stream}`, next.id, { publisher, atMs: nowMs }));
-          assertEquals(placed, { kind: "placed", ...model.append(`s${next.stream}`, publisher + next.id, nowMs) });
-        } else {
-          const stream = `s${next.stream}`;
-          const found = log.read(stream, next.after, { maxEvents: next.max, maxBytes: Infinity });
-          assertEquals(found.map((stored) => stored.seq), model.readable(stream, next.after, next.max));
-          const head = model.streams.get(stream)?.head ?? 0;
-          assertEquals([log.head(stream), log.oldest(stream)], [head, model.readable(stream, 0, 1)[0] ?? head + 1]);
-        }
-      }
-    }),
-    { numRuns: 300 },
-  );
 });

@@ -1,0 +1,357 @@
+/**
+ * The event log in a file: `events.db` in the relay's data directory. It survives a power cut and a killed process: what
+ * `commit()` called stored is there at the next start, under the same places, ids and generation.
+ *
+ * All that happens between two commits is one transaction, so that many events cost one wait for the disk. What a stream
+ * has is counted in memory and written with that transaction; when it fails, both are what they were before.
+ *
+ * Nothing here takes long: what is not kept any more is cleared away with later commits, `CLEAR_MAX_ROWS` rows each.
+ * @module
+ */
+
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import type { Bytes } from "../bytes/writer.ts";
+import {
+  type AppendResult,
+  type CommitResult,
+  EVENT_OVERHEAD_BYTES,
+  type EventLog,
+  type EventLogLimits,
+  type NewEvent,
+  type Place,
+  type ReadLimits,
+  type StoredEvent,
+} from "../relay/event_log.ts";
+import { type LedgerFloor, type RecordMark, StreamLedger, type StreamState } from "../relay/stream_ledger.ts";
+import type { EventId, EventKind, Fingerprint, StreamName } from "../wire/messages.ts";
+import type { DataDir } from "./data_dir.ts";
+import {
+  EVENT_FILE_NAME,
+  type EventStatements,
+  openEventDatabase,
+  prepareEventStatements,
+  readingEvents,
+  readSavedLog,
+} from "./sqlite_event_database.ts";
+import { damaged, rollBack } from "./sqlite_file.ts";
+
+/** Rows cleared away with one commit beside those that it adds: a few milliseconds' work. */
+export const CLEAR_MAX_ROWS = 500;
+/** Bytes of bodies cleared away with one commit, for the same reason: a long body lies on many pages. */
+export const CLEAR_MAX_BYTES = 1024 * 1024;
+/** Streams that one trim looks into: a relay that was away for a month trims in several goes. */
+export const TRIM_MAX_STREAMS = 1_000;
+/** How often the log beside the file is moved into it and emptied; in between SQLite uses it again from the start. */
+export const TRUNCATE_EVERY_MS: number = 3600 * 1000;
+
+/** What a `SqliteEventLog` is opened with. */
+export interface SqliteEventLogOptions {
+  /** Gives 16 random bytes in lower-case hexadecimal for a log that starts without its past. */
+  readonly makeGeneration: () => string;
+  /** Other bounds than the real ones, for tests. */
+  readonly limits?: Partial<EventLogLimits>;
+  /** Another bound on the file, for tests. */
+  readonly maxFileBytes?: number;
+}
+
+/** An `EventLog` that outlives the process. */
+export class SqliteEventLog implements EventLog {
+  /** The life of this log. */
+  readonly generation: string;
+  readonly #path: string;
+  readonly #db: DatabaseSync;
+  readonly #sql: EventStatements;
+  readonly #ledger: StreamLedger;
+  #isInTransaction = false;
+  /** Why the open transaction cannot be committed. */
+  #failure: string | undefined;
+  #savedFloor: LedgerFloor;
+  #addedRows = 0;
+  #hasMoreToTrim = false;
+  #truncateAtMs: number | undefined;
+  #isTruncationDue = false;
+
+  private constructor(path: string, db: DatabaseSync, limits: Partial<EventLogLimits> | undefined) {
+    const { generation, streams, floor, lastId } = readSavedLog(path, db);
+    this.generation = generation;
+    this.#path = path;
+    this.#db = db;
+    this.#sql = prepareEventStatements(db);
+    this.#savedFloor = floor;
+    this.#ledger = new StreamLedger({
+      ...(limits && { limits }),
+      look: (streamId, seq) => this.#look(streamId, seq),
+      saved: { streams, floor, lastId },
+    });
+  }
+
+  /**
+   * Opens the log of a relay's data directory, and makes it at the first start.
+   * @param dir the directory; it stays the caller's to close, after the log
+   * @param options where a generation comes from, and bounds for tests
+   * @returns the log
+   * @throws {UserError} `dataDirUnusable`, when the file is foreign, damaged, of a later schema, open to others, or
+   *   cannot be written; `dataDirBusy`, when another process has it open. What is refused is left as it is
+   */
+  static async open(dir: DataDir, options: SqliteEventLogOptions): Promise<SqliteEventLog> {
+    const db = await openEventDatabase(dir, options.makeGeneration, options.maxFileBytes);
+    try {
+      return new SqliteEventLog(`${dir.path}/${EVENT_FILE_NAME}`, db, options.limits);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Gives an event the next place of its stream; see `EventLog.append`.
+   * @param event the event
+   * @returns its place, `full`, or `failed`
+   * @throws {UserError} `dataDirUnusable`, when the file cannot be read any more
+   */
+  append(event: NewEvent): AppendResult {
+    if (this.#failure !== undefined) return { kind: "failed" };
+    const known = this.find(event.stream, event.publisher, event.id);
+    if (known !== undefined) return { kind: "placed", ...known, isRepeat: true };
+    const { stream, publisher, id, kind, body } = event;
+    return this.#write((): AppendResult => {
+      const place = this.#ledger.place(stream, body.length, event.atMs);
+      if (place === undefined) return { kind: "full" };
+      const { streamId, seq, at, offset } = place;
+      this.#sql.insert.run(streamId, seq, at, offset, publisher, id, kind, body);
+      this.#addedRows++;
+      this.#ledger.keepBounds(stream);
+      return { kind: "placed", seq, at, isRepeat: false };
+    }) ?? { kind: "failed" };
+  }
+
+  /**
+   * Finds the place that an event was given; see `EventLog.find`.
+   * @param stream its stream
+   * @param publisher who published it
+   * @param id the publisher's id
+   * @returns the place, or `undefined` when it is not known
+   * @throws {UserError} `dataDirUnusable`, when the file cannot be read any more
+   */
+  find(stream: StreamName, publisher: Fingerprint, id: EventId): Place | undefined {
+    const state = this.#ledger.get(stream);
+    if (state === undefined) return undefined;
+    // What was forgotten may still have its row.
+    return readingEvents(this.#path, () => this.#sql.find.get(state.id, publisher, id, state.first)) as
+      | (Place & Record<string, SQLOutputValue>)
+      | undefined;
+  }
+
+  /**
+   * Reads the events after a place; see `EventLog.read`.
+   * @param stream the stream
+   * @param afterSeq the place before the first one wanted
+   * @param limits how much at once
+   * @returns the events, in order
+   * @throws {UserError} `dataDirUnusable`, when the file cannot be read any more
+   */
+  read(stream: StreamName, afterSeq: number, limits: ReadLimits): readonly StoredEvent[] {
+    const state = this.#ledger.get(stream);
+    if (state === undefined) return [];
+    return readingEvents(this.#path, () => {
+      const events: StoredEvent[] = [];
+      let bytes = 0;
+      const fromSeq = Math.max(afterSeq + 1, state.oldest);
+      const count = Math.min(limits.maxEvents, state.head + 1 - fromSeq);
+      for (const row of this.#sql.read.iterate(state.id, fromSeq, Math.max(0, count))) {
+        const event = this.#eventOf(stream, row);
+        bytes += event.body.length + EVENT_OVERHEAD_BYTES;
+        if (bytes > limits.maxBytes && events.length > 0) break;
+        events.push(event);
+      }
+      return events;
+    });
+  }
+
+  /**
+   * Gives the last place of a stream; see `EventLog.head`.
+   * @param stream the stream
+   * @returns the place
+   */
+  head(stream: StreamName): number {
+    return this.#ledger.head(stream);
+  }
+
+  /**
+   * Gives the oldest place that can still be read; see `EventLog.oldest`.
+   * @param stream the stream
+   * @returns the place, one above `head` when nothing can be read
+   */
+  oldest(stream: StreamName): number {
+    return this.#ledger.oldest(stream);
+  }
+
+  /**
+   * Drops what is too old, a bounded number of streams at a time; see `EventLog.trim`.
+   * @param nowMs the time of the relay's clock
+   */
+  trim(nowMs: number): void {
+    this.#write(() => this.#hasMoreToTrim = this.#ledger.trim(nowMs, TRIM_MAX_STREAMS));
+    this.#truncateAtMs ??= nowMs + TRUNCATE_EVERY_MS;
+    if (nowMs >= this.#truncateAtMs) {
+      this.#truncateAtMs = nowMs + TRUNCATE_EVERY_MS;
+      this.#isTruncationDue = true;
+    }
+  }
+
+  /**
+   * Stores all that happened since the last commit, or undoes it; see `EventLog.commit`.
+   * @returns which of the two
+   */
+  commit(): CommitResult {
+    if (!this.#isInTransaction && this.#failure === undefined) return { kind: "stored", hasMore: this.#hasMoreToTrim };
+    const hasMoreToClear = this.#write(() => {
+      this.#saveChanges();
+      const hasMore = this.#clearAway();
+      this.#db.exec("COMMIT");
+      return hasMore;
+    });
+    const reason = this.#failure;
+    this.#isInTransaction = false;
+    this.#failure = undefined;
+    this.#addedRows = 0;
+    if (reason !== undefined || hasMoreToClear === undefined) {
+      this.#ledger.rollBack();
+      return { kind: "failed", reason: reason ?? "unknown" };
+    }
+    this.#ledger.commit();
+    this.#savedFloor = this.#ledger.floor;
+    this.#truncateIfDue();
+    return { kind: "stored", hasMore: hasMoreToClear || this.#hasMoreToTrim };
+  }
+
+  /** Closes it; what was not committed is undone. */
+  close(): void {
+    if (this.#isInTransaction) rollBack(this.#db);
+    this.#db.close();
+  }
+
+  /** Does something within the transaction; `undefined` when that failed, now or before. */
+  #write<T>(use: () => T): T | undefined {
+    if (this.#failure !== undefined) return undefined;
+    try {
+      if (!this.#isInTransaction) this.#db.exec("BEGIN IMMEDIATE");
+      this.#isInTransaction = true;
+      return use();
+    } catch (error) {
+      this.#failure = reasonOf(error);
+      rollBack(this.#db);
+      return undefined;
+    }
+  }
+
+  #saveChanges(): void {
+    const { changed, forgotten } = this.#ledger.changes();
+    for (const state of forgotten) {
+      // Above all that may be cleared away already: so it is looked at once more, and its own row goes.
+      const gone = state.head + 2;
+      this.#save({ ...state, first: gone, oldest: gone }, null);
+    }
+    for (const state of changed) this.#save(state, state.name);
+    const { floor } = this.#ledger;
+    const lastId = Math.max(0, ...changed.map(({ id }) => id), ...forgotten.map(({ id }) => id));
+    if (floor !== this.#savedFloor || lastId > 0) this.#sql.saveLog.run(floor.seq, floor.at, lastId);
+  }
+
+  #save(state: StreamState, name: StreamName | null): void {
+    const { id, head, lastAt, endOffset, first, firstAt, oldest, oldestOffset } = state;
+    this.#sql.saveStream.run(id, name, head, lastAt, endOffset, first, firstAt, oldest, oldestOffset);
+  }
+
+  /** Clears away some of what is not kept any more, at least as much as one commit can add; tells whether more is left. */
+  #clearAway(): boolean {
+    let rows = CLEAR_MAX_ROWS + 2 * this.#addedRows;
+    let bytes = CLEAR_MAX_BYTES;
+    for (let due = this.#sql.toClear.get(); due !== undefined; due = this.#sql.toClear.get()) {
+      if (rows <= 0 || bytes <= 0) return true;
+      const { id, name, first, oldest, kept_from: keptFrom, bodies_from: bodiesFrom } = due as unknown as StreamToClear;
+      const isRecords = keptFrom < first;
+      const [from, to] = isRecords ? [keptFrom, first] : [Math.max(bodiesFrom, first), oldest];
+      const cleared = this.#measure(id, { from, to, rows, bytes });
+      rows -= 1 + cleared.rows;
+      bytes -= cleared.bytes;
+      (isRecords ? this.#sql.dropRecords : this.#sql.dropBodies).run(id, from, cleared.to);
+      if (name === null && cleared.to === oldest) this.#sql.dropStream.run(id);
+      else if (isRecords) this.#sql.keptFrom.run(cleared.to, cleared.to, id);
+      else this.#sql.bodiesFrom.run(cleared.to, id);
+    }
+    return false;
+  }
+
+  /** Finds how far clearing may go. */
+  #measure(id: number, most: { from: number; to: number; rows: number; bytes: number }): Cleared {
+    let rows = 0;
+    let bytes = 0;
+    for (const row of this.#sql.sizes.iterate(id, most.from, most.to)) {
+      if (rows >= most.rows || bytes >= most.bytes) return { rows, bytes, to: Number(row["seq"]) };
+      rows++;
+      bytes += Number(row["bytes"]);
+    }
+    return { rows, bytes, to: most.to };
+  }
+
+  /** Moves the log beside the file into it; it is as safe either way, so a failure waits for the next time. */
+  #truncateIfDue(): void {
+    if (!this.#isTruncationDue) return;
+    this.#isTruncationDue = false;
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      reasonOf(error);
+    }
+  }
+
+  #look(streamId: number, seq: number): RecordMark {
+    const row = this.#sql.look.get(streamId, seq);
+    if (row === undefined) throw damaged(this.#path, `place ${seq} of stream ${streamId} has no record`);
+    return row as unknown as RecordMark;
+  }
+
+  #eventOf(stream: StreamName, row: Record<string, SQLOutputValue>): StoredEvent {
+    const { seq, at, publisher, kind, id, body } = row;
+    if (!(body instanceof Uint8Array)) throw damaged(this.#path, `place ${seq} has no body`);
+    return {
+      stream,
+      seq: Number(seq),
+      at: Number(at),
+      publisher: String(publisher),
+      kind: kind as EventKind,
+      id: String(id),
+      body: body as Bytes,
+    };
+  }
+}
+
+interface Cleared {
+  readonly rows: number;
+  readonly bytes: number;
+  /** The first place that stays for now. */
+  readonly to: number;
+}
+
+interface StreamToClear {
+  readonly id: number;
+  readonly name: string | null;
+  readonly first: number;
+  readonly oldest: number;
+  readonly kept_from: number;
+  readonly bodies_from: number;
+}
+
+/** A word for the operator; a mistake of ours surfaces. By its words, for not every refusal of SQLite carries its number. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) throw error;
+  return REASONS.find(([words]) => words.test(error.message))?.[1] ?? "unknown";
+}
+
+const REASONS: readonly (readonly [words: RegExp, reason: string])[] = [
+  [/is full/i, "diskFull"],
+  [/readonly/i, "readOnly"],
+  [/damaged|malformed|corrupt|not a database/i, "damaged"],
+  [/disk i\/o|unable to open/i, "diskError"],
+];
