@@ -3,28 +3,28 @@
  * @module
  */
 
-import { UserError } from "./lib/bytes/errors.ts";
+import { assertNever, UserError } from "./lib/bytes/errors.ts";
 import { formatAddress } from "./lib/cli/address.ts";
 import type { ExitCode } from "./lib/cli/exit_codes.ts";
 import { type ClientFlags, parseClientFlags } from "./lib/cli/flags.ts";
 import { logLine } from "./lib/cli/relay_lines.ts";
 import { decodeInvite, type Invite } from "./lib/cli/invite.ts";
 import { safe } from "./lib/cli/safe_text.ts";
-import { createCertificate } from "./lib/e2ee/certificate.ts";
-import { generateIdentity } from "./lib/e2ee/identity.ts";
 import { ClientHost, type ClientOptions } from "./lib/io/client_host.ts";
-import { loadIdentity } from "./lib/io/client_store.ts";
 import { nowMs } from "./lib/io/clock.ts";
-import { type DataDir, defaultDataDir, openDataDir } from "./lib/io/data_dir.ts";
-import { type RelayPolicy, UnknownRelayError } from "./lib/io/dial.ts";
+import { defaultDataDir } from "./lib/io/data_dir.ts";
+import { assertOneKey, type RelayPolicy, UnknownRelayError } from "./lib/io/dial.ts";
 import type { Front } from "./lib/io/front.ts";
+import { runIdentityCommand } from "./lib/io/identity_command.ts";
 import { givenInvite } from "./lib/io/invite_source.ts";
 import { JsonFront, PlainFront } from "./lib/io/line_fronts.ts";
 import { openMaskedDevice } from "./lib/io/masked_prompt.ts";
 import { defaultHandle } from "./lib/io/network.ts";
-import { askPassphrase } from "./lib/io/passphrase.ts";
+import { askPassphrase, passphraseFileOf, unlockFrom } from "./lib/io/passphrase.ts";
+import { Person } from "./lib/io/person.ts";
 import { runProgram, type Streams } from "./lib/io/program.ts";
 import { askHandle, askRelay } from "./lib/io/questions.ts";
+import { runRelaysCommand } from "./lib/io/relays_command.ts";
 import { onSignals } from "./lib/io/signals.ts";
 import { isInteractive, wantsColor } from "./lib/io/terminal.ts";
 import { TerminalFront } from "./lib/io/terminal_front.ts";
@@ -35,58 +35,82 @@ if (import.meta.main) await runProgram(main, Deno.args.includes("--json"));
 
 async function main(streams: Streams): Promise<ExitCode> {
   const parsed = parseClientFlags(Deno.args);
-  if (parsed.kind !== "run") {
-    streams.out.write(`${parsed.text.trimEnd()}\n`);
-    return 0;
-  }
-  const { flags } = parsed;
-  const invite = await givenInvite(flags.inviteFile, Deno.env);
-  const isPerson = !flags.json && isInteractive(Deno.env);
-  const handle = flags.name === undefined && isPerson ? askHandle(defaultHandle(Deno.env)) : handleFor(flags);
-  if (handle === undefined) return 0; // they left before anything began
-  checkRoomName(flags.room);
-  const dir = flags.ephemeral
-    ? undefined
-    : await openDataDir(flags.dataDir ?? defaultDataDir("client", Deno.env), { what: "client" });
-  try {
-    return await chat(flags, { handle, dir, isPerson, invite }, streams);
-  } finally {
-    dir?.close();
+  switch (parsed.kind) {
+    case "help":
+    case "version":
+      streams.out.write(`${parsed.text.trimEnd()}\n`);
+      return 0;
+    case "identity":
+      return await runIdentityCommand(parsed.flags, streams);
+    case "relays":
+      return await runRelaysCommand(parsed.flags, streams);
+    case "run":
+      return await run(parsed.flags, streams);
+    default:
+      return assertNever(parsed);
   }
 }
 
-interface Person {
+async function run(flags: ClientFlags, streams: Streams): Promise<ExitCode> {
+  const invite = await givenInvite(flags.inviteFile, Deno.env);
+  const isPerson = !flags.json && isInteractive(Deno.env);
+  checkRoomName(flags.room);
+  if (flags.name !== undefined) checkHandle(flags.name);
+  const person = flags.ephemeral ? await Person.nobodyBefore(nowMs()) : await Person.open({
+    path: flags.dataDir ?? defaultDataDir("client", Deno.env),
+    unlock: unlockFrom({
+      file: passphraseFileOf(flags.passphraseFile, Deno.env),
+      device: isPerson ? openMaskedDevice(Deno.env) : undefined,
+    }),
+    nowMs: nowMs(),
+  });
+  try {
+    const handle = handleFor(flags.name ?? person.handle, isPerson);
+    if (handle === undefined) return 0; // they left before anything began
+    return await chat(flags, { person, handle, isPerson, invite }, streams);
+  } finally {
+    await person.close();
+  }
+}
+
+interface Caller {
+  readonly person: Person;
   readonly handle: string;
-  readonly dir: DataDir | undefined;
   readonly isPerson: boolean;
   readonly invite: Invite | undefined;
 }
 
-async function chat(flags: ClientFlags, person: Person, streams: Streams): Promise<ExitCode> {
-  const identity = person.dir === undefined
-    ? await generateIdentity({ life: "ephemeral", nowMs: nowMs() })
-    : await loadIdentity(person.dir);
-  const certificate = await createCertificate(identity, { handle: person.handle, createdMs: nowMs() });
+async function chat(flags: ClientFlags, caller: Caller, streams: Streams): Promise<ExitCode> {
+  const { person, isPerson } = caller;
+  const certificate = await person.certificateFor(caller.handle, nowMs());
   const { host: hostname, port, relayKey, room: roomName } = flags;
-  const address = { hostname, port, text: formatAddress(hostname, port) };
-  const call = async (key: string | undefined, invite: Invite | undefined) =>
-    await connectAndChat({
-      identity,
+  const address = { hostname, port, text: formatAddress(hostname.toLowerCase(), port) };
+  const pinned = person.pinnedRelay(address.text, flags.dataDir);
+  const call = async (key: string | undefined, invite: Invite | undefined) => {
+    const policy = { ...await policyOf({ trustOnFirstUse: flags.trustOnFirstUse, key, invite }), ...pinned };
+    assertOneKey(policy, address);
+    return await connectAndChat({
+      identity: person.identity,
       certificate,
       address,
-      policy: await policyOf({ trustOnFirstUse: flags.trustOnFirstUse, key, invite }),
+      policy,
       roomName,
-    }, { isPerson: person.isPerson, wantsJson: flags.json, isVerbose: flags.verbose, streams });
+      state: person.chatState,
+      store: person.store,
+      linked: (relay) => person.pin(address.text, relay, nowMs()),
+      entered: () => person.use(certificate),
+    }, { isPerson, wantsJson: flags.json, isVerbose: flags.verbose, streams });
+  };
   try {
-    return await call(relayKey, person.invite);
+    return await call(relayKey, caller.invite);
   } catch (error) {
-    if (!person.isPerson) throw error;
+    if (!isPerson) throw error;
     if (error instanceof UnknownRelayError) {
-      const isRight = askRelay(error.relay, address.text);
+      const isRight = await askRelay(error.relay, address.text);
       if (isRight === undefined) return 0; // gave up, as with Ctrl-C anywhere
       if (isRight) return await call(error.relay.fingerprint, undefined); // dialled again with the accepted key
     }
-    const isUninvited = error instanceof UserError && error.code === "notInvited" && person.invite === undefined;
+    const isUninvited = error instanceof UserError && error.code === "notInvited" && caller.invite === undefined;
     const invite = isUninvited ? await askInvite() : undefined;
     if (invite === undefined) throw error;
     return await call(relayKey, invite);
@@ -152,8 +176,10 @@ async function connectAndChat(
   }
 }
 
-function handleFor(flags: ClientFlags): string {
-  const name = flags.name ?? defaultHandle(Deno.env);
+/** The name that was said, or was used last; else a person is asked, and a script is called what its user is. */
+function handleFor(known: string | undefined, isPerson: boolean): string | undefined {
+  if (known === undefined && isPerson) return askHandle(defaultHandle(Deno.env));
+  const name = known ?? defaultHandle(Deno.env);
   if (name === undefined) {
     throw new UserError("nameInvalid", "There is no name to chat under", "Give one with --name NAME.");
   }

@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pake: ["bytes", "crypto"],
   wire: ["bytes"],
   link: ["bytes", "crypto", "noise", "wire"],
-  e2ee: ["bytes", "crypto"],
+  e2ee: ["bytes", "crypto", "pake"],
   relay: ["bytes", "wire"], // no folder with cryptography: there is no code by which the relay could open a message
   chat: ["bytes", "wire", "e2ee", "pake", "crypto/random.ts"],
   cli: ["bytes", "wire", "chat", "crypto/hash.ts", "e2ee/identity.ts"], // a fingerprint as words needs its check sum

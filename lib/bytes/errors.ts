@@ -26,6 +26,7 @@ export class AuthError extends Error {
 export type UserErrorCode =
   | "nameTaken"
   | "nameInvalid"
+  | "alreadyLinked"
   | "relayUnreachable"
   | "notARelay"
   | "wrongVersion"
@@ -38,6 +39,7 @@ export type UserErrorCode =
   | "portInUse"
   | "tooLong"
   | "noSuchPerson"
+  | "noSession"
   | "keyChanged"
   | "badLine"
   | "badFlag"

@@ -5,7 +5,7 @@
  * The conversation with the relay at the start:
  *
  *     relay   welcome
- *     client  putBundle, putOneTimePrekeys, subscribe inbox, enter, subscribe room
+ *     client  putBundle, putOneTimePrekeys, subscribe inbox, enter, subscribe room, each after our cursor
  *     relay   subscribed inbox, roster …, subscribed room    -> `ready`
  *
  * @module
@@ -16,13 +16,13 @@ import type { Bytes } from "../bytes/writer.ts";
 import { type RandomBytes, secureRandom } from "../crypto/random.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import type { Identity } from "../e2ee/identity.ts";
-import { checkRoomName } from "../wire/handle.ts";
 import {
   type ClientMessage,
   encodeClientMessage,
   type Fingerprint,
   type Packet,
   type RelayMessage,
+  type StreamName,
 } from "../wire/messages.ts";
 import { type Command, helpLines } from "./commands.ts";
 import type { ChatEffect, ChatInput, Effects } from "./effects.ts";
@@ -30,11 +30,13 @@ import type { ChatEvent, Ref } from "./events.ts";
 import { KeyCommands } from "./key_commands.ts";
 import { Keyring } from "./keyring.ts";
 import type { OutgoingLine } from "./outgoing.ts";
-import { People, type Person } from "./people.ts";
+import { People } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { Receiving, type Room } from "./receiving.ts";
 import { Sending } from "./sending.ts";
+import type { ChatChanges, ChatState } from "./state.ts";
 import { notice, type Turn } from "./turn.ts";
+import { Writing } from "./writing.ts";
 
 /** How long a client that leaves waits for the relay to accept what is pending. */
 export const LEAVE_TIMEOUT_MS = 10_000;
@@ -51,6 +53,8 @@ export interface ChatOptions {
   readonly relay: { readonly name: string; readonly fingerprint: Fingerprint };
   /** The room to be in. */
   readonly room: Room;
+  /** Where the last run of this identity stood; nothing at the first. */
+  readonly state?: ChatState | undefined;
   /** Where keys, nonces and ids come from. */
   readonly random?: RandomBytes;
 }
@@ -61,10 +65,11 @@ type Phase = "calling" | "entering" | "ready" | "leaving" | "finished";
 /** One client on one relay. */
 export class Chat {
   readonly #options: ChatOptions;
-  readonly #people = new People();
+  readonly #people: People;
   readonly #keyring: Keyring;
   readonly #presence: Presence;
   readonly #sending: Sending;
+  readonly #writing: Writing;
   readonly #receiving: Receiving;
   readonly #keys: KeyCommands;
   readonly #roomStream: string;
@@ -79,10 +84,17 @@ export class Chat {
   private constructor(options: ChatOptions, keyring: Keyring) {
     this.#options = options;
     this.#keyring = keyring;
-    const { certificate: { fingerprint: own }, room } = options;
+    const { certificate: { fingerprint: own }, relay, room, state } = options;
+    this.#people = new People(state?.peers);
     this.#presence = new Presence({ own, room, people: this.#people, keyring });
     this.#sending = new Sending(this.#people, keyring);
-    this.#receiving = new Receiving(this.#people, keyring);
+    this.#writing = new Writing({ room, people: this.#people, keyring, sending: this.#sending });
+    this.#receiving = new Receiving({
+      people: this.#people,
+      keyring,
+      relay: relay.fingerprint,
+      cursors: state?.cursors ?? [],
+    });
     this.#keys = new KeyCommands(this.#people, options.certificate);
     this.#roomStream = `room/${room.id}`;
     this.#inboxStream = `inbox/${own}`;
@@ -93,10 +105,14 @@ export class Chat {
    * @param options keys, relay and room
    * @param nowMs the time now
    * @returns the client
+   * @throws {DecodeError} when the state is damaged
    */
   static async create(options: ChatOptions, nowMs: number): Promise<Chat> {
-    const { identity, certificate, random = secureRandom } = options;
-    return new Chat(options, await Keyring.create({ identity, certificate }, { nowMs, random }));
+    const { identity, certificate, state, random = secureRandom } = options;
+    return new Chat(
+      options,
+      await Keyring.create({ identity, certificate }, { nowMs, random, stored: state?.sessions }),
+    );
   }
 
   /** Whether commands are taken: the room is entered and not too much is on its way. Read no input while it is not. */
@@ -110,6 +126,20 @@ export class Chat {
    */
   unsent(): OutgoingLine[] {
     return this.#sending.lines.unaccepted();
+  }
+
+  /**
+   * Tells what is to be kept that was not told before; to be called between two inputs. No effect of an input may be
+   * done before what the call after it gave is kept, all of it in one transaction and in the order of the calls: only
+   * so does nothing leave that a crash would let be sealed a second time (PROTOCOL §0.6).
+   * @returns the changes; `undefined` when there are none
+   */
+  takeChanges(): ChatChanges | undefined {
+    const sessions = this.#keyring.takeChanges();
+    const peers = this.#people.takeChanges();
+    const cursors = this.#receiving.takeChanges();
+    const hasSessions = sessions.peers.length > 0 || sessions.prekeys !== undefined || sessions.forgotten !== undefined;
+    return hasSessions || peers.length > 0 || cursors.length > 0 ? { sessions, peers, cursors } : undefined;
   }
 
   /**
@@ -158,7 +188,11 @@ export class Chat {
       case "subscribed":
         return this.#subscribed(message, turn);
       case "reset":
-        throw new ProtocolError("Cannot reset a stream: it was subscribed from now on");
+        this.#receiving.beginAnew(message.stream, message.generation);
+        if (message.stream === this.#inboxStream) {
+          notice(turn, "reset", "The relay started a new log: what it held for you and did not hand over is lost");
+        }
+        return this.#enterIfRoom(message.stream, turn);
       case "event":
         await this.#receiving.event(message, body, {
           ...turn,
@@ -202,17 +236,26 @@ export class Chat {
     if (this.#phase !== "calling") throw new ProtocolError("Cannot be welcomed twice");
     this.#phase = "entering";
     await this.#keyring.publish(turn);
-    this.#send({ t: "subscribe", stream: this.#inboxStream, after: null }, turn);
+    this.#subscribe(this.#inboxStream, turn);
     this.#send({ t: "enter", room: this.#options.room.id }, turn);
-    this.#send({ t: "subscribe", stream: this.#roomStream, after: null }, turn);
+    this.#subscribe(this.#roomStream, turn);
   }
 
   #subscribed(message: Extract<RelayMessage, { t: "subscribed" }>, turn: Turn): void {
-    const { stream, head } = message;
+    const { stream, generation, head } = message;
     if (stream !== this.#roomStream && stream !== this.#inboxStream) {
       throw new ProtocolError("Cannot be subscribed to a stream that was not asked for");
     }
-    this.#receiving.begin(stream, head);
+    this.#receiving.begin(stream, { generation, head });
+    this.#enterIfRoom(stream, turn);
+  }
+
+  #subscribe(stream: StreamName, turn: Turn): void {
+    this.#send({ t: "subscribe", stream, after: this.#receiving.cursor(stream) }, turn);
+  }
+
+  /** The room's stream is the last that is asked for at the start: with it the chat begins. */
+  #enterIfRoom(stream: StreamName, turn: Turn): void {
     if (stream !== this.#roomStream || this.#phase !== "entering") return;
     this.#phase = "ready";
     const { certificate: { handle, fingerprint }, relay, room } = this.#options;
@@ -244,9 +287,9 @@ export class Chat {
     if (!this.#isEntered && command.kind !== "quit") throw new TypeError("Cannot obey: the room is not entered yet");
     switch (command.kind) {
       case "say":
-        return await this.#say(command, ref, turn);
+        return await this.#writing.say(command, ref, turn);
       case "pm":
-        return await this.#pm(command, ref, turn);
+        return await this.#writing.pm(command, ref, turn);
       case "users":
         return this.#presence.ask(ref);
       case "peers":
@@ -265,68 +308,6 @@ export class Chat {
       default:
         assertNever(command);
     }
-  }
-
-  async #say(command: Extract<Command, { kind: "say" }>, ref: Ref | undefined, turn: Turn): Promise<void> {
-    const { room } = this.#options;
-    if (command.room !== undefined && checkRoomName(command.room).folded !== checkRoomName(room.name).folded) {
-      throw new UserError("badLine", "Nothing was sent: you are not in that room", `You are in ${room.name}.`);
-    }
-    const members = this.#people.inRoom(room.id);
-    const held = members.filter((person) => this.#people.trust(person) === "changed");
-    const audience = members.filter((person) => !held.includes(person)).map((person) => person.certificate.fingerprint);
-    await this.#sending.add({
-      ...this.#newLine(command.text, ref, turn),
-      place: { room: room.name },
-      stream: this.#roomStream,
-      room: room.id,
-      audience,
-    }, turn);
-    if (members.length === 0) notice(turn, "nobodyHere", `Nobody else is in ${room.name}, so nobody will read this`);
-    for (const person of held) this.#tellHeld(person, turn);
-  }
-
-  async #pm(command: Extract<Command, { kind: "pm" }>, ref: Ref | undefined, turn: Turn): Promise<void> {
-    const person = this.#people.resolve(command.to);
-    const { handle, fingerprint } = person.certificate;
-    if (this.#people.trust(person) === "changed") {
-      const name = this.#people.address(person);
-      throw new UserError(
-        "keyChanged",
-        this.#people.isDistrusted(person)
-          ? `Nothing was sent: you distrust the key of ${handle}`
-          : `Nothing was sent: the key of ${handle} changed`,
-        `Compare numbers with /verify ${name}, or accept the key with /trust ${name}.`,
-      );
-    }
-    await this.#sending.add({
-      ...this.#newLine(command.text, ref, turn),
-      place: { to: handle },
-      stream: `inbox/${fingerprint}`,
-      room: null,
-      audience: [fingerprint],
-    }, turn);
-  }
-
-  #tellHeld(person: Person, turn: Turn): void {
-    const { handle } = person.certificate;
-    const name = this.#people.address(person);
-    if (this.#people.isDistrusted(person)) {
-      return notice(
-        turn,
-        "distrusted",
-        `${handle} does not get this: you distrust their key; /trust ${name} accepts it`,
-      );
-    }
-    notice(
-      turn,
-      "keyChanged",
-      `${handle} does not get this: their key changed; /verify ${name} or /trust ${name} accepts it`,
-    );
-  }
-
-  #newLine(text: string, ref: Ref | undefined, turn: Turn): Pick<OutgoingLine, "id" | "text" | "sentAtMs" | "ref"> {
-    return { id: this.#keyring.newEventId(), text, sentAtMs: turn.nowMs, ...refOf(ref) };
   }
 
   #leave(turn: Turn): void {

@@ -8,7 +8,7 @@ import type { UserErrorCode } from "../bytes/errors.ts";
 import type { EventId, Fingerprint, LeftReason } from "../wire/messages.ts";
 
 /**
- * How well a key is known: `new` (first met now), `known` (met before, or accepted), `verified` (compared), `changed`
+ * How well a key is known: `new` (first met in this run), `known` (met before, or accepted), `verified` (compared), `changed`
  * (its name belonged to another key, or the person distrusts it: nothing is sent to it until the person lets go).
  */
 export type Trust = "new" | "known" | "verified" | "changed";
@@ -25,7 +25,7 @@ export interface Member {
   readonly distrusted?: true;
 }
 
-/** Somebody who was met in this run. */
+/** Somebody who was met, now or in an earlier run. */
 export interface Peer extends Member {
   /** When the key was first met, in milliseconds since 1970 (UTC). */
   readonly firstSeen: number;
@@ -54,8 +54,13 @@ export type NoticeCode =
   | "misplaced"
   | "gap"
   | "clockSkew"
+  | "nameMoved"
+  | "peerLeft"
   | "badCertificate"
   | "reset";
+
+/** Over what a session by code, or a direct link, runs. */
+export type SessionPath = "relay" | "direct";
 
 /** One thing to tell the person. Times are milliseconds since 1970, UTC. */
 export type ChatEvent =
@@ -110,8 +115,27 @@ export type ChatEvent =
     readonly elsewhere: readonly Member[];
     readonly ref?: Ref;
   }
-  /** Everybody who was met in this run. */
+  /** Everybody who was ever met. */
   | { readonly type: "peers"; readonly peers: readonly Peer[]; readonly ref?: Ref }
+  /** A code was made; the other may come. The code is a secret of the two people. */
+  | { readonly type: "waiting"; readonly code: string; readonly expiresAt: number; readonly ref?: Ref }
+  /** Somebody is there who may know the code. */
+  | { readonly type: "peerJoined" }
+  /** How a code came to nothing; an error with a sentence follows. */
+  | { readonly type: "wrongCode" }
+  | { readonly type: "taken" }
+  | { readonly type: "expired" }
+  /** A direct link can be opened here; `host` is left out when it is every address of this machine. */
+  | { readonly type: "listening"; readonly host?: string; readonly port: number; readonly fingerprint: Fingerprint }
+  /** Nobody is in between, and who is at the other end is proven, as far as `trust` says. */
+  | {
+    readonly type: "secured";
+    readonly with: string;
+    readonly fingerprint: Fingerprint;
+    readonly trust: Trust;
+    readonly distrusted?: true;
+    readonly path: SessionPath;
+  }
   | { readonly type: "notice"; readonly code: NoticeCode; readonly text: string; readonly ref?: Ref }
   | {
     readonly type: "error";

@@ -21,9 +21,12 @@ import {
 } from "../e2ee/bundle.ts";
 import { idOf } from "../e2ee/identity.ts";
 import type { Opened } from "../e2ee/opened.ts";
+import type { PakeSession } from "../e2ee/pake_session.ts";
 import { PADDED_MAX_BYTES, PADDED_SIZES } from "../e2ee/padding.ts";
 import { createPrekeyStore, refillOneTimePrekeys, rotateSignedPrekey, SIGNED_PREKEY_LIFE_MS } from "../e2ee/prekeys.ts";
-import { SessionBook } from "../e2ee/session_book.ts";
+import type { Certificate } from "../e2ee/certificate.ts";
+import { SessionBook, type SessionBookChanges } from "../e2ee/session_book.ts";
+import type { StoredSessions } from "./state.ts";
 import { encodeClientMessage, type EventId, type Fingerprint, type RelayMessage } from "../wire/messages.ts";
 import { KeyRequests } from "./key_requests.ts";
 import type { People } from "./people.ts";
@@ -43,6 +46,8 @@ export class Keyring {
   readonly #random: RandomBytes;
   readonly #requests = new KeyRequests();
   readonly #ownId: Bytes;
+  /** With whom a new session is to begin before they are written to. */
+  readonly #outdated = new Set<Fingerprint>();
   #answersSinceMs = 0;
   #answersInSecond = 0;
 
@@ -54,17 +59,30 @@ export class Keyring {
   }
 
   /**
-   * Makes a keyring with fresh prekeys and no session.
+   * Makes a keyring: where the last run stood, or with fresh prekeys and no session.
    * @param owner our keys and certificate
-   * @param options the time, and where keys come from
+   * @param options the time, where keys come from, and what was stored
    * @returns the keyring
+   * @throws {DecodeError} when what was stored is damaged
    */
   static async create(
     owner: BundleOwner,
-    options: { readonly nowMs: number; readonly random: RandomBytes },
+    options: { readonly nowMs: number; readonly random: RandomBytes; readonly stored?: StoredSessions | undefined },
   ): Promise<Keyring> {
-    const prekeys = await createPrekeyStore(options);
-    return new Keyring(new SessionBook({ ...owner, prekeys, random: options.random }), options.random);
+    const { stored, random, nowMs } = options;
+    const book = stored === undefined
+      ? new SessionBook({ ...owner, prekeys: await createPrekeyStore({ nowMs, random }), random })
+      : await SessionBook.restore({ ...owner, ...stored, random });
+    return new Keyring(book, random);
+  }
+
+  /**
+   * Tells what a store is to keep that was not told before (PROTOCOL §0.6): keep it before anything leaves that was
+   * sealed meanwhile.
+   * @returns the changes; secret
+   */
+  takeChanges(): SessionBookChanges {
+    return this.#book.takeChanges();
   }
 
   /** Our own id, 32 bytes. */
@@ -98,10 +116,10 @@ export class Keyring {
   /**
    * Tells whether something can be sealed for somebody now.
    * @param of whom
-   * @returns whether there is a session
+   * @returns whether there is a session, and none that is to be replaced first
    */
   hasSession(of: Fingerprint): boolean {
-    return this.#book.hasSessionWith(of);
+    return this.#book.hasSessionWith(of) && !this.#outdated.has(of);
   }
 
   /**
@@ -133,13 +151,28 @@ export class Keyring {
    * @param nowMs the time now
    * @returns what became of it
    */
-  open(box: Bytes, nowMs: number): Promise<Opened> {
-    return this.#book.open(box, { nowMs });
+  async open(box: Bytes, nowMs: number): Promise<Opened> {
+    const opened = await this.#book.open(box, { nowMs });
+    if (opened.kind === "opened") this.#outdated.delete(opened.peer.fingerprint); // they have that session for certain
+    return opened;
   }
 
   /**
-   * Writes to somebody on the session that they wrote on just now: their client started anew, and what we had with it
-   * before is gone there.
+   * Takes in a session that was made by a code: what is written to its peer from now on is sealed in it.
+   * @param made a proven session
+   * @param nowMs the time now
+   * @returns whom it is with, by the newest certificate known of them
+   * @throws {ProtocolError} when there are too many peers
+   */
+  adoptCode(made: PakeSession, nowMs: number): Certificate {
+    const certificate = this.#book.adoptCodeSession(made, nowMs);
+    this.#requests.forget(certificate.fingerprint);
+    this.#outdated.delete(certificate.fingerprint);
+    return certificate;
+  }
+
+  /**
+   * Writes to somebody on the session that they wrote on just now: they have it for certain.
    * @param of whom
    * @param sessionId from what was opened
    */
@@ -148,12 +181,17 @@ export class Keyring {
   }
 
   /**
-   * Forgets all sessions with somebody whose client started anew.
-   * @param of whom
+   * Sees to it that the next line to somebody begins a new session, if their certificate is newer than the sessions
+   * with them: their client may have lost these. What they write on an old one can be opened all the same.
+   * @param certificate the newest that the relay showed
    */
-  async forget(of: Fingerprint): Promise<void> {
-    this.#requests.forget(of);
-    await this.#book.forgetPeer(of);
+  renew(certificate: Certificate): void {
+    const { fingerprint, createdMs } = certificate;
+    if (!this.#book.hasSessionWith(fingerprint)) return this.#requests.forget(fingerprint);
+    const known = this.#book.peer(fingerprint).certificate;
+    if (known === undefined || known.createdMs >= createdMs) return;
+    this.#requests.forget(fingerprint);
+    this.#outdated.add(fingerprint);
   }
 
   /**
@@ -248,6 +286,8 @@ export class Keyring {
     const handle = options.people.get(of)?.certificate.handle ?? "somebody";
     if (answer.kind === "none") {
       this.#requests.fail(of, options.nowMs);
+      this.#outdated.delete(of); // without fresh keys, the sessions there are must do
+      if (this.hasSession(of)) return;
       return notice(options, "keysMissing", `${handle} cannot read what you write yet: the relay has no keys for them`);
     }
     const expect = { expectFingerprint: of, nowMs: options.nowMs };
@@ -256,6 +296,7 @@ export class Keyring {
         ? await verifyLiveBundle(body, { ...expect, requesterId: this.#ownId, nonce })
         : await verifyBundle(body, expect);
       await this.#book.peer(of).startFrom(bundle, { nowMs: options.nowMs });
+      this.#outdated.delete(of);
     } catch (error) {
       if (!(error instanceof AuthError || error instanceof DecodeError || error instanceof ProtocolError)) throw error;
       this.#requests.fail(of, options.nowMs);
@@ -273,7 +314,9 @@ export class Keyring {
    * @returns whose keys did not come
    */
   expire(nowMs: number): Fingerprint[] {
-    return this.#requests.expire(nowMs);
+    const expired = this.#requests.expire(nowMs);
+    for (const of of expired) this.#outdated.delete(of);
+    return expired;
   }
 
   /**

@@ -1,7 +1,7 @@
 /**
  * Everybody whom the person was shown on this relay, by key: the names, who is in which room, and how well each key is
- * known, which the trust book tells (PROTOCOL 5.3). The book lives as long as the client runs; what it exports is what
- * a store is to keep.
+ * known, which the trust book tells (PROTOCOL 5.3). Those who were met in earlier runs are there from the start, here
+ * or gone.
  * @module
  */
 
@@ -11,7 +11,8 @@ import { checkHandle } from "../wire/handle.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import type { Member, Peer, Trust } from "./events.ts";
 import { readFingerprint } from "./fingerprint.ts";
-import { type NamedKey, type PeerTrust, TrustBook } from "./trust_book.ts";
+import type { PeerRecord } from "./peer_record.ts";
+import { type NamedKey, type PeerRecordChange, TrustBook } from "./trust_book.ts";
 
 /** How many people are remembered; a relay admits fewer at once, and the first met of those gone are dropped. */
 export const PEOPLE_MAX = 10_000;
@@ -42,8 +43,8 @@ export interface Sighting {
 export interface Meeting {
   /** Who it is now. */
   readonly person: Person;
-  /** Whether their client started anew since: what it kept in memory is gone. */
-  readonly hasRestarted: boolean;
+  /** Whether the certificate is newer than the one known: they have another name, or started anew without a past. */
+  readonly hasNewCertificate: boolean;
   /** Whether they were not known to be in that room. */
   readonly isNewInRoom: boolean;
 }
@@ -54,19 +55,23 @@ export class People {
   readonly #book: TrustBook;
 
   /**
-   * Starts with nobody met.
-   * @param remembered what {@linkcode trustRecords} gave in an earlier run
+   * Starts with those who were met before.
+   * @param remembered what {@linkcode takeChanges} gave in earlier runs, the last of each key
    */
-  constructor(remembered: readonly PeerTrust[] = []) {
+  constructor(remembered: readonly PeerRecord[] = []) {
     this.#book = new TrustBook(remembered);
+    for (const { certificate } of remembered.slice(0, PEOPLE_MAX)) {
+      const folded = checkHandle(certificate.handle).folded;
+      this.#people.set(certificate.fingerprint, { certificate, folded, rooms: new Set(), isHere: false });
+    }
   }
 
   /**
-   * Tells what a store is to keep.
-   * @returns plain data, one record for each key
+   * Tells what a store is to keep that was not told before.
+   * @returns one change for each key
    */
-  trustRecords(): PeerTrust[] {
-    return this.#book.records();
+  takeChanges(): PeerRecordChange[] {
+    return this.#book.takeChanges();
   }
 
   /**
@@ -94,10 +99,11 @@ export class People {
       rooms,
       isHere: isHere || rooms.size > 0 || (before?.isHere ?? false),
     };
-    const hasRestarted = before !== undefined && isNewer;
-    this.#book.meet(person.certificate, person.folded, { nowMs, hasComeBack: hasRestarted });
+    const hasNewCertificate = before !== undefined && isNewer;
+    const hasComeBack = hasNewCertificate || (before !== undefined && !before.isHere);
+    this.#book.meet(person.certificate, person.folded, { nowMs, hasComeBack });
     this.#people.set(fingerprint, person);
-    return { person, hasRestarted, isNewInRoom: room !== undefined && before?.rooms.has(room) !== true };
+    return { person, hasNewCertificate, isNewInRoom: room !== undefined && before?.rooms.has(room) !== true };
   }
 
   /**
@@ -109,15 +115,15 @@ export class People {
   hear(certificate: Certificate, isPrivate: boolean): Omit<Meeting, "isNewInRoom"> | undefined {
     const before = this.#people.get(certificate.fingerprint);
     if (before === undefined) return undefined;
-    const hasRestarted = certificate.createdMs > before.certificate.createdMs;
+    const hasNewCertificate = certificate.createdMs > before.certificate.createdMs;
     const isSameName = certificate.handle === before.certificate.handle;
     const person: Person = {
       ...before,
-      certificate: hasRestarted && isSameName ? certificate : before.certificate,
+      certificate: hasNewCertificate && isSameName ? certificate : before.certificate,
       isHere: before.isHere || isPrivate,
     };
     this.#people.set(certificate.fingerprint, person);
-    return { person, hasRestarted };
+    return { person, hasNewCertificate };
   }
 
   /**
@@ -173,7 +179,7 @@ export class People {
   }
 
   /**
-   * Lists everybody who was met in this run.
+   * Lists everybody who was ever met.
    * @returns them with what is known of them, by handle
    */
   everybody(): Peer[] {
@@ -197,11 +203,11 @@ export class People {
   /**
    * Finds whose key the person means: somebody who is here before somebody who is gone, for a key stays what it is.
    * @param name a handle in any spelling that folds to theirs, or a whole fingerprint
-   * @returns the one person of that name who was met in this run
+   * @returns the one person of that name who was ever met
    * @throws {UserError} `noSuchPerson` when nobody of that name was met, or two keys claim it
    */
   resolveMet(name: string): Person {
-    return onlyOne(this.#meant(name), "Nobody of that name was met in this run", "/peers shows who was.");
+    return onlyOne(this.#meant(name), "Nobody of that name was met yet", "/peers shows who was.");
   }
 
   /**
@@ -256,6 +262,14 @@ export class People {
    */
   verify(person: Person): void {
     this.#book.verify(keyOf(person));
+  }
+
+  /**
+   * Notes that the person gave somebody a code and their key was proven by it.
+   * @param person who
+   */
+  verifyByCode(person: Person): void {
+    this.#book.verifyByCode(keyOf(person));
   }
 
   /**

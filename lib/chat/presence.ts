@@ -24,7 +24,7 @@ export interface PresenceOptions {
   readonly room: Room;
   /** Who was shown. */
   readonly people: People;
-  /** Whose sessions are forgotten when their client started anew. */
+  /** Who begins a new session with somebody whose client may have lost the old ones. */
   readonly keyring: Keyring;
 }
 
@@ -175,7 +175,7 @@ export class Presence {
     if (meeting === undefined) return;
     this.#options.keyring.expect(meeting.person.certificate.fingerprint);
     if (!this.#isShown) return;
-    if (!meeting.isNewInRoom && !meeting.hasRestarted) return; // told before
+    if (!meeting.isNewInRoom && !meeting.hasNewCertificate) return; // told before
     const member = people.show(meeting.person);
     turn.effects.push({ kind: "show", event: { type: "joined", room: room.name, at, ...member } });
     this.warnIfChanged(member, turn);
@@ -203,7 +203,7 @@ export class Presence {
       );
       return undefined;
     }
-    if (meeting.hasRestarted) await keyring.forget(meeting.person.certificate.fingerprint);
+    keyring.renew(meeting.person.certificate);
     return meeting;
   }
 

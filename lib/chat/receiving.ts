@@ -8,12 +8,13 @@ import { AuthError, DecodeError, ProtocolError, UserError } from "../bytes/error
 import { equalBytes } from "../bytes/equal.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
-import type { EventId, Fingerprint, StreamName } from "../wire/messages.ts";
+import type { Cursor, EventId, Fingerprint, StreamName } from "../wire/messages.ts";
 import { type Content, decodeContent } from "./content.ts";
 import type { Place } from "./events.ts";
 import type { Keyring } from "./keyring.ts";
 import type { People, Person } from "./people.ts";
 import { decodeRoomCopies } from "./room_copies.ts";
+import type { StoredCursor } from "./state.ts";
 import { notice, type Turn } from "./turn.ts";
 
 /** A sender's clock that differs by more is pointed out (PROTOCOL §6). */
@@ -39,11 +40,22 @@ export interface Room {
   readonly name: string;
 }
 
-/** How far a stream was read. */
-interface StreamCursor {
-  readonly seq: number;
-  /** The relay's time of that place; it never decreases (PROTOCOL §6). */
-  readonly at: number;
+/** How far a stream was read, and what of it is not sure. */
+interface Position extends Omit<StoredCursor, "relay" | "stream"> {
+  /** Whether the log is another than before, so that nobody knows which place comes first. */
+  readonly isAnew?: true;
+}
+
+/** What `Receiving` is made from. */
+export interface ReceivingOptions {
+  /** Who was shown. */
+  readonly people: People;
+  /** What opens boxes. */
+  readonly keyring: Keyring;
+  /** The relay that streams are read from. */
+  readonly relay: Fingerprint;
+  /** How far streams were read in earlier runs, on whatever relay. */
+  readonly cursors: readonly StoredCursor[];
 }
 
 /** How many messages of authors who were not introduced yet may wait; the answer is one question away. */
@@ -61,8 +73,13 @@ interface HeldMessage {
 export class Receiving {
   readonly #people: People;
   readonly #keyring: Keyring;
+  readonly #relay: Fingerprint;
+  /** How far streams were read when the last run ended. */
+  readonly #saved = new Map<StreamName, StoredCursor>();
   /** The last place processed in each stream that we subscribed to. */
-  readonly #cursors = new Map<StreamName, StreamCursor>();
+  readonly #positions = new Map<StreamName, Position>();
+  /** Streams whose place is not the one that {@linkcode takeChanges} gave last. */
+  readonly #moved = new Set<StreamName>();
   /** What waits for its author to be introduced. */
   readonly #held: HeldMessage[] = [];
   /** Peers whose clock was pointed out. */
@@ -70,23 +87,74 @@ export class Receiving {
 
   /**
    * Starts with no stream.
-   * @param people who was shown
-   * @param keyring what opens boxes
+   * @param options who was shown, what opens boxes, and where the last run stood
    */
-  constructor(people: People, keyring: Keyring) {
-    this.#people = people;
-    this.#keyring = keyring;
+  constructor(options: ReceivingOptions) {
+    this.#people = options.people;
+    this.#keyring = options.keyring;
+    this.#relay = options.relay;
+    for (const cursor of options.cursors) if (cursor.relay === options.relay) this.#saved.set(cursor.stream, cursor);
   }
 
   /**
-   * Takes in where a stream begins for us.
-   * @param stream one that we subscribed to
-   * @param seq the last place that is not ours to read
-   * @throws {ProtocolError} when it has begun: beginning again elsewhere would hide messages or repeat them
+   * Tells where a stream is to be heard from.
+   * @param stream the stream
+   * @returns the place after which it was not read yet; `null`, from now on, when it was never heard
    */
-  begin(stream: StreamName, seq: number): void {
-    if (this.#cursors.has(stream)) throw new ProtocolError("Cannot begin a stream twice");
-    this.#cursors.set(stream, { seq, at: 0 });
+  cursor(stream: StreamName): Cursor | null {
+    const saved = this.#saved.get(stream);
+    return saved === undefined ? null : { generation: saved.generation, seq: saved.seq };
+  }
+
+  /**
+   * Takes in where a stream begins for us: after our cursor, or with what comes next.
+   * @param stream one that we subscribed to
+   * @param log the life of the relay's log, and the stream's last place now
+   * @throws {ProtocolError} when it has begun: beginning again elsewhere would hide messages or repeat them; or when
+   * the relay should have said that its log is another
+   */
+  begin(stream: StreamName, log: { readonly generation: string; readonly head: number }): void {
+    const saved = this.#saved.get(stream);
+    if (saved === undefined) return this.#begin(stream, { generation: log.generation, seq: log.head, at: 0 });
+    if (saved.generation !== log.generation || saved.seq > log.head) {
+      throw new ProtocolError("Cannot begin a stream at a cursor of another log");
+    }
+    this.#begin(stream, { generation: saved.generation, seq: saved.seq, at: saved.at });
+  }
+
+  /**
+   * Takes in that the relay's log is not the one that our cursor is of: it starts over with the oldest that there is.
+   * What was read before is recognised when it comes again, and not shown twice.
+   * @param stream one that we subscribed to after a cursor
+   * @param generation the life of the relay's log
+   * @throws {ProtocolError} when there was no cursor, or the stream has begun
+   */
+  beginAnew(stream: StreamName, generation: string): void {
+    if (!this.#saved.has(stream)) throw new ProtocolError("Cannot reset a stream that was never read");
+    this.#begin(stream, { generation, seq: 0, at: 0, isAnew: true });
+  }
+
+  /**
+   * Tells what a store is to keep that was not told before.
+   * @returns the places of streams that moved
+   */
+  takeChanges(): StoredCursor[] {
+    const changes = [...this.#moved].map((stream) => {
+      const { generation, seq, at } = this.#positions.get(stream) as Position;
+      return { relay: this.#relay, stream, generation, seq, at };
+    });
+    this.#moved.clear();
+    return changes;
+  }
+
+  #begin(stream: StreamName, position: Position): void {
+    if (this.#positions.has(stream)) throw new ProtocolError("Cannot begin a stream twice");
+    this.#move(stream, position);
+  }
+
+  #move(stream: StreamName, position: Position): void {
+    this.#positions.set(stream, position);
+    this.#moved.add(stream);
   }
 
   /**
@@ -99,12 +167,12 @@ export class Receiving {
    */
   advance(head: Pick<EventHead, "stream" | "seq" | "at">, turn: Turn): boolean {
     const { stream, seq, at } = head;
-    const last = this.#cursors.get(stream);
+    const last = this.#positions.get(stream);
     if (last === undefined || seq <= last.seq) return false;
     if (at < last.at) throw new ProtocolError("Cannot take event: its time is before that of an earlier one");
-    const missing = seq - last.seq - 1;
+    const missing = last.isAnew ? 0 : seq - last.seq - 1;
     if (missing > 0) notice(turn, "gap", `${missing} ${missing === 1 ? "message is" : "messages are"} missing here`);
-    this.#cursors.set(stream, { seq, at });
+    this.#move(stream, { generation: last.generation, seq, at });
     return true;
   }
 
@@ -165,7 +233,7 @@ export class Receiving {
     const content = decodeContent(opened.plaintext);
     // Whoever writes in private can be answered, in whatever room they are.
     const heard = this.#people.hear(opened.peer, options.room === undefined);
-    if (heard?.hasRestarted) this.#keyring.writeOn(opened.peer.fingerprint, opened.sessionId);
+    if (heard?.hasNewCertificate) this.#keyring.writeOn(opened.peer.fingerprint, opened.sessionId);
     // Whoever carries a copy could have put it elsewhere, or under the id of another message.
     if (content.id !== head.id || content.room !== (options.room?.id ?? null)) {
       const from = heard === undefined ? "" : ` from ${heard.person.certificate.handle}`;

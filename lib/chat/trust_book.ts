@@ -2,7 +2,7 @@
  * How well each key is known, and which key each name belongs to (PROTOCOL 5.3). Its law: trust belongs to the key,
  * never to the name, and only the person moves a name to another key or lets go of a key that is held back.
  *
- * The book is plain data in and out ({@linkcode PeerTrust}): a store can keep it between runs.
+ * The book starts from records and gives what changed of them ({@linkcode PeerRecord}), for a store to keep.
  * @module
  */
 
@@ -10,36 +10,26 @@ import { ProtocolError } from "../bytes/errors.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import type { Trust } from "./events.ts";
+import type { PeerRecord, TrustGround } from "./peer_record.ts";
 
 /** How many names are pinned: more than a relay binds. A pin is never dropped, or waiting would free the name. */
 const PINS_MAX = 20_000;
 
-/** On what trust in a key rests: first use, the person's word, compared numbers, or that it was taken back. */
-export type TrustGround = "tofu" | "accepted" | "number" | "distrusted";
-
-/** What is to be remembered of one key. */
-export interface PeerTrust {
-  /** Whose key. */
-  readonly fingerprint: Fingerprint;
-  /** The newest name that it was seen under. */
-  readonly handle: string;
-  /** When it was first met. */
-  readonly firstSeenMs: number;
-  /** On what the trust in it rests. */
-  readonly how: TrustGround;
-  /** The names that belong to it, folded. */
-  readonly names: readonly string[];
-}
-
 /** A key's record as it is kept here; the names are in the pins. */
 interface KeyRecord {
-  readonly handle: string;
+  readonly certificate: Certificate;
   readonly firstSeenMs: number;
   readonly how: TrustGround;
   /** Whether it was met before it was met this time. */
   readonly isKnown: boolean;
-  /** Whether it is meant to be forgotten. */
-  readonly isEphemeral: boolean;
+}
+
+/** What a store is to do about one key. */
+export interface PeerRecordChange {
+  /** Whose key. */
+  readonly fingerprint: Fingerprint;
+  /** What takes the place of what was stored; `undefined` when that is to be deleted. */
+  readonly record: PeerRecord | undefined;
 }
 
 /** A key and the name that it comes under, folded. */
@@ -56,35 +46,42 @@ export class TrustBook {
   /** Which key a folded name belongs to. */
   readonly #pins = new Map<string, Fingerprint>();
 
+  /** Keys whose records are not as they were when {@linkcode takeChanges} was called last. */
+  readonly #changed = new Set<Fingerprint>();
+
   /**
    * Opens the book.
    * @param records what was remembered; every key in it has been met before
    */
-  constructor(records: readonly PeerTrust[] = []) {
-    for (const { fingerprint, handle, firstSeenMs, how, names } of records) {
-      this.#keys.set(fingerprint, { handle, firstSeenMs, how, isKnown: true, isEphemeral: false });
-      for (const name of names) this.#pins.set(name, fingerprint);
+  constructor(records: readonly PeerRecord[] = []) {
+    for (const { certificate, firstSeenMs, how, names } of records) {
+      this.#keys.set(certificate.fingerprint, { certificate, firstSeenMs, how, isKnown: true });
+      for (const name of names) this.#pins.set(name, certificate.fingerprint);
     }
   }
 
   /**
-   * Tells what is to be remembered. Keys that are meant to be forgotten are left out.
-   * @returns one record for each key
+   * Tells what a store is to keep that was not told before. Keys that are meant to be forgotten are left out.
+   * @returns one change for each key
    */
-  records(): PeerTrust[] {
+  takeChanges(): PeerRecordChange[] {
+    if (this.#changed.size === 0) return [];
     const namesOf = Map.groupBy(this.#pins.keys(), (name) => this.#pins.get(name) as Fingerprint);
-    return [...this.#keys].filter(([, { isEphemeral }]) => !isEphemeral).map(
-      ([fingerprint, { handle, firstSeenMs, how }]) => {
-        return { fingerprint, handle, firstSeenMs, how, names: namesOf.get(fingerprint) ?? [] };
-      },
-    );
+    const changes = [...this.#changed].map((fingerprint) => {
+      const key = this.#keys.get(fingerprint);
+      if (key === undefined || key.certificate.life === "ephemeral") return { fingerprint, record: undefined };
+      const { certificate, firstSeenMs, how } = key;
+      return { fingerprint, record: { certificate, firstSeenMs, how, names: namesOf.get(fingerprint) ?? [] } };
+    });
+    this.#changed.clear();
+    return changes;
   }
 
   /**
    * Takes in that a key was met under a name, which it gets when the name belongs to nobody.
    * @param certificate the newest of that key
    * @param folded its handle, folded
-   * @param options when, and whether the key came back with a newer certificate
+   * @param options when, and whether its owner was gone and came back
    * @throws {ProtocolError} when there are too many names: no honest relay has so many
    */
   meet(
@@ -92,20 +89,17 @@ export class TrustBook {
     folded: string,
     options: { readonly nowMs: number; readonly hasComeBack: boolean },
   ): void {
-    const { fingerprint, handle, life } = certificate;
+    const { fingerprint, life } = certificate;
     // A name of an ephemeral key is nobody's: the next run of the same program has another key (PROTOCOL §1).
     if (!this.#pins.has(folded) && life === "lasting") {
       if (this.#pins.size >= PINS_MAX) throw new ProtocolError(`Cannot remember more than ${PINS_MAX} names`);
-      this.#pins.set(folded, fingerprint);
+      this.#pin(folded, fingerprint);
     }
     const before = this.#keys.get(fingerprint);
-    this.#keys.set(fingerprint, {
-      handle,
-      firstSeenMs: before?.firstSeenMs ?? options.nowMs,
-      how: before?.how ?? "tofu",
-      isKnown: (before?.isKnown ?? false) || options.hasComeBack,
-      isEphemeral: life === "ephemeral",
-    });
+    const isKnown = (before?.isKnown ?? false) || options.hasComeBack;
+    const { firstSeenMs, how } = before ?? { firstSeenMs: options.nowMs, how: "tofu" };
+    this.#keys.set(fingerprint, { certificate, firstSeenMs, how, isKnown });
+    if (before?.certificate !== certificate) this.#changed.add(fingerprint);
   }
 
   /**
@@ -114,7 +108,9 @@ export class TrustBook {
    */
   forget({ fingerprint, folded }: NamedKey): void {
     const isOwner = this.#pins.get(folded) === fingerprint;
-    if (!isOwner && this.#keys.get(fingerprint)?.how === "tofu") this.#keys.delete(fingerprint);
+    if (isOwner || this.#keys.get(fingerprint)?.how !== "tofu") return;
+    this.#keys.delete(fingerprint);
+    this.#changed.add(fingerprint);
   }
 
   /**
@@ -126,7 +122,7 @@ export class TrustBook {
     const record = this.#keys.get(fingerprint);
     const owner = this.#pins.get(folded) ?? fingerprint;
     if (record === undefined || record.how === "distrusted" || owner !== fingerprint) return "changed";
-    if (record.how === "number") return "verified";
+    if (isCompared(record.how)) return "verified";
     return record.how === "accepted" || record.isKnown ? "known" : "new";
   }
 
@@ -142,11 +138,12 @@ export class TrustBook {
   /**
    * Tells whether the key that a name belongs to was verified.
    * @param folded the name
-   * @returns whether numbers were compared for its owner
+   * @returns whether its owner was compared, by numbers or by a code
    */
   isVerifiedName(folded: string): boolean {
     const owner = this.#pins.get(folded);
-    return owner !== undefined && this.#keys.get(owner)?.how === "number";
+    const how = owner === undefined ? undefined : this.#keys.get(owner)?.how;
+    return how !== undefined && isCompared(how);
   }
 
   /**
@@ -176,6 +173,14 @@ export class TrustBook {
   }
 
   /**
+   * Notes that the key was proven by a code that one person gave the other: that is a comparison too.
+   * @param key the key and its name
+   */
+  verifyByCode(key: NamedKey): void {
+    this.#rule(key, "code");
+  }
+
+  /**
    * Takes trust in a key back, however it was gained. Its names stay its own, so that nobody gets them by this.
    * @param fingerprint the key
    */
@@ -185,12 +190,25 @@ export class TrustBook {
 
   #rule({ fingerprint, folded }: NamedKey, how: TrustGround): void {
     this.#set(fingerprint, how);
-    this.#pins.set(folded, fingerprint);
+    this.#pin(folded, fingerprint);
   }
 
   #set(fingerprint: Fingerprint, how: TrustGround): void {
     const record = this.#keys.get(fingerprint);
     if (record === undefined) throw new TypeError("Cannot trust a key that was never met");
     this.#keys.set(fingerprint, { ...record, how });
+    this.#changed.add(fingerprint);
   }
+
+  #pin(folded: string, fingerprint: Fingerprint): void {
+    const owner = this.#pins.get(folded);
+    if (owner === fingerprint) return;
+    if (owner !== undefined) this.#changed.add(owner);
+    this.#pins.set(folded, fingerprint);
+    this.#changed.add(fingerprint);
+  }
+}
+
+function isCompared(how: TrustGround): boolean {
+  return how === "number" || how === "code";
 }

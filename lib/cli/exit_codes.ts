@@ -5,7 +5,7 @@
 
 import { assertNever, type UserErrorCode } from "../bytes/errors.ts";
 
-/** 0 ok; 2 flags or a malformed name; 3 the relay or the link; 4 a key or certificate; 1 all else. */
+/** 0 ok; 2 flags or a malformed name; 3 the relay or the link; 4 a key, certificate or code; 1 all else. */
 export type ExitCode = 0 | 1 | 2 | 3 | 4;
 
 /**
@@ -28,8 +28,10 @@ export function exitCodeFor(code: UserErrorCode): ExitCode {
     case "notInvited":
     case "keyChanged":
     case "refusedCertificate":
+    case "noSession":
       return 4;
     case "nameTaken":
+    case "alreadyLinked":
     case "dataDirBusy":
     case "dataDirUnusable":
     case "portInUse":

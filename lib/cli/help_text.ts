@@ -9,15 +9,27 @@ sotto: end-to-end encrypted chat for a local network
 
 Usage:
   sotto [HOST[:PORT]] [options]
+  sotto identity [show | export FILE | import FILE | passphrase] [options]
+  sotto relays [list | forget HOST[:PORT]] [options]
 
   HOST[:PORT]             the relay to talk through, 127.0.0.1:5001 by default;
                           [::1]:5001 for IPv6
+  identity show           tell who you are: fingerprint, words, what protects it
+  identity export FILE    write your keys to a new file, for a safe or a new
+                          machine; a terminal asks for its passphrase
+  identity import FILE    become the identity in such a file
+  identity passphrase     set, change or remove the passphrase of all that is
+                          kept on this machine
+  relays list             tell which relays you know
+  relays forget HOST:PORT meet the relay there anew
 
 Options:
   --host HOST             the relay's host, instead of HOST above
   --port PORT             the relay's port, 1 to 65535 (default 5001)
   --name NAME             who you are to the others; without it you are asked
-  --data-dir DIR          where your identity is kept
+  --data-dir DIR          where your identity and all else is kept
+  --passphrase-file FILE  the passphrase of what is kept; a terminal asks for
+                          it, and SOTTO_PASSPHRASE_FILE may name the file
   --ephemeral             be somebody new, read and keep nothing on this machine
   --room ROOM             the room to join (default lobby)
   --relay-key FINGERPRINT talk only to the relay with this fingerprint
@@ -26,6 +38,11 @@ Options:
                           it, and SOTTO_INVITE may hold it
   --trust-on-first-use    accept a relay that you have not met before;
                           --relay-key wins over it
+  --export-passphrase-file FILE
+                          identity export, import: the passphrase of that file
+  --new-passphrase-file FILE
+                          identity passphrase: the new one
+  --replace               identity import: give up the identity that is there
   --json                  speak JSON lines on standard input and output
   --verbose               tell more about what happens
   -h, --help              show this help

@@ -18,6 +18,24 @@ export const JSON_LINES_VERSION = 1;
 export type ProgramEvent =
   | { readonly type: "bye" }
   | { readonly type: "listening"; readonly host: string; readonly port: number; readonly fingerprint: string }
+  /** What `sotto identity show` tells; times are ISO 8601. */
+  | {
+    readonly type: "identity";
+    readonly handle?: string;
+    readonly fingerprint: string;
+    readonly words: readonly string[];
+    readonly madeAt: string;
+    readonly dataDir: string;
+    readonly protection: string;
+  }
+  /** One relay of `sotto relays list`. */
+  | {
+    readonly type: "relay";
+    readonly address: string;
+    readonly name: string;
+    readonly fingerprint: string;
+    readonly firstMet: string;
+  }
   | { readonly type: "log"; readonly level: string; readonly event: string; readonly fields: object };
 
 /** A command and what the script put beside it. */
@@ -146,6 +164,15 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
         return { ...memberOf(peer), firstSeen: isoTime(peer.firstSeen), here: peer.isHere };
       });
       return { type, peers: fields, ...(ref === undefined ? {} : { ref }) };
+    }
+    case "waiting": {
+      const { type, code, expiresAt, ref } = event;
+      return { type, code, expiresAt: isoTime(expiresAt), ...(ref === undefined ? {} : { ref }) };
+    }
+    case "secured": {
+      const { type, with: handle, path } = event;
+      const { handle: _, ...key } = memberOf({ ...event, handle });
+      return { type, with: handle, ...key, path };
     }
     default:
       return event;

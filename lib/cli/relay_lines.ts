@@ -8,6 +8,7 @@ import { formatAddress } from "./address.ts";
 import { isoTime } from "./iso.ts";
 import { type SafeText, safeText } from "./safe_text.ts";
 import { DEFAULT_PORT } from "./flags.ts";
+import { spellWords } from "./words.ts";
 
 /** How the client starts where there is no executable. */
 const CHECKOUT_CLIENT = "npx --yes deno@2.9.6 task client";
@@ -22,6 +23,8 @@ export interface Listening {
   readonly port: number;
   /** What clients compare. */
   readonly fingerprint: string;
+  /** The same as 24 words, to be read aloud. */
+  readonly words: readonly string[];
   /** The machine's addresses on the local network. */
   readonly lan: readonly string[];
   /** Whether callers need an invitation. */
@@ -36,7 +39,7 @@ export interface Listening {
  * @returns the lines
  */
 export function startLines(listening: Listening): SafeText[] {
-  const { name, host, port, fingerprint, isPrivate } = listening;
+  const { name, host, port, fingerprint, words, isPrivate } = listening;
   // 0.0.0.0 is every IPv4 address alone; an IPv6 one would refuse whoever tries it.
   const lan = host === "0.0.0.0" ? listening.lan.filter((address) => !address.includes(":")) : listening.lan;
   const demand = isPrivate ? "--invite-file FILE" : `--relay-key ${fingerprint}`;
@@ -50,6 +53,7 @@ export function startLines(listening: Listening): SafeText[] {
       ? [`  addresses    ${lan.map((ip) => formatAddress(ip, port)).join("  ")}`]
       : []),
     `  fingerprint  ${spellFingerprint(fingerprint)}`,
+    ...spellWords(words).map((row, i) => `  ${i === 0 ? "in words" : "        "}     ${row}`),
     ...(isPrivate ? ["It is private. FILE holds the invitation, which sotto-server invite prints."] : []),
     "Others on this network type:",
     `  sotto ${target} ${demand}`,

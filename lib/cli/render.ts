@@ -61,6 +61,18 @@ export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[
       return renderUsers(event);
     case "peers":
       return renderPeers(event.peers);
+    case "waiting":
+      return renderWaiting(event, options);
+    case "peerJoined":
+      return [dim(safe`* Somebody is there; checking the code`, options)];
+    case "wrongCode":
+    case "taken":
+    case "expired":
+      return []; // the error that follows says it in a sentence
+    case "listening":
+      return renderListening(event, options);
+    case "secured":
+      return renderSecured(event, options);
     case "notice":
       return safeLines(event.text).map((line, i) =>
         look(i === 0 ? safe`* ${line}` : safe`  ${line}`, "yellow", options)
@@ -72,19 +84,23 @@ export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[
   }
 }
 
+const ALARM: SafeText = safe`!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!`;
+
 /**
  * Draws what went wrong.
  * @param error what happened and what to do
  * @param options how to draw it
- * @returns one line, or two with a hint
+ * @returns one line, or two with a hint; framed when a relay is not the one it should be
  */
 export function renderError(
-  error: { readonly message: string; readonly hint: string },
+  error: { readonly code?: string; readonly message: string; readonly hint: string },
   options: Pick<RenderOptions, "hasColor">,
 ): SafeText[] {
-  const lines = [look(safe`! ${safeText(error.message)}`, "red", options)];
+  // What says that somebody may be in the middle must not drown between other lines.
+  const frame = error.code === "relayChanged" ? [look(ALARM, "red", options)] : [];
+  const lines = [...frame, look(safe`! ${safeText(error.message)}`, "red", options)];
   if (error.hint !== "") lines.push(safe`  ${safeText(error.hint)}`);
-  return lines;
+  return [...lines, ...frame];
 }
 
 function renderReady(event: Extract<ChatEvent, { type: "ready" }>, options: RenderOptions): SafeText[] {
@@ -97,6 +113,29 @@ function renderReady(event: Extract<ChatEvent, { type: "ready" }>, options: Rend
   return [
     look(safe`${secured}: you are ${name(event.handle)}, in ${room(event.room)} with ${here}.`, "green", options),
     dim(safe`  your fingerprint is ${safeText(spellFingerprint(event.fingerprint))}`, options),
+  ];
+}
+
+function renderWaiting(event: Extract<ChatEvent, { type: "waiting" }>, options: RenderOptions): SafeText[] {
+  return [
+    look(safe`The code is ${safeText(event.code)}`, "bold", options),
+    safe`  Tell it to one person, not through this relay. It works once, until ${stamp(event.expiresAt)}.`,
+  ];
+}
+
+function renderListening(event: Extract<ChatEvent, { type: "listening" }>, options: RenderOptions): SafeText[] {
+  const where = event.host === undefined ? safe`port ${event.port}` : safe`${safeText(event.host)} port ${event.port}`;
+  return [
+    look(safe`Waiting for one person at ${where}`, "bold", options),
+    dim(safe`  your fingerprint is ${safeText(spellFingerprint(event.fingerprint))}`, options),
+  ];
+}
+
+function renderSecured(event: Extract<ChatEvent, { type: "secured" }>, options: RenderOptions): SafeText[] {
+  const path = event.path === "direct" ? "directly, without a relay" : "through the relay, which cannot read it";
+  return [
+    look(safe`Secured with ${name(event.with)} ${mark(event)}, ${safeText(path)}.`, "green", options),
+    dim(safe`  the fingerprint of ${name(event.with)} is ${safeText(spellFingerprint(event.fingerprint))}`, options),
   ];
 }
 
@@ -121,7 +160,7 @@ function renderMember(member: Member): SafeText[] {
 
 function renderPeers(peers: readonly Peer[]): SafeText[] {
   return [
-    safe`* Met in this run: ${peers.length === 0 ? safeText("nobody") : peers.length}`,
+    safe`* Met so far: ${peers.length === 0 ? safeText("nobody") : peers.length}`,
     ...peers.flatMap((peer) => [
       safe`  ${name(peer.handle)} ${mark(peer)} ${safeText(peer.isHere ? "here" : "gone")}, first seen ${
         stamp(peer.firstSeen)

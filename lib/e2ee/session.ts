@@ -1,5 +1,5 @@
 /**
- * One session with one peer: an X3DH agreement and the Double Ratchet on it, as plain data. Functions return a new
+ * One session with one peer: an agreement, by X3DH or by a code, and the Double Ratchet on it, as plain data. Functions return a new
  * session and leave the old one as it was: a forged box, or a crash between, costs nothing (PROTOCOL §0.3).
  * @module
  */
@@ -29,11 +29,14 @@ export interface Session {
   readonly key: string;
   /** Who wrote first. */
   readonly startedBy: "us" | "peer";
-  /** `EK_a`: of first messages that crossed, the one that sorts first counts. */
+  /** `EK_a`: of first messages that crossed, the one that sorts first counts. Empty when made by a code. */
   readonly ephemeralPublic: Bytes;
-  /** The X3DH header that made it; repeats must carry the very same. */
+  /** The X3DH header that made it; repeats must carry the very same. Empty when made by a code. */
   readonly x3dhBytes: Bytes;
-  /** Whether anything was opened in it: until then a session of ours goes out with its X3DH header. */
+  /**
+   * Whether anything was opened in it: until then a session of ours goes out with its X3DH header. One made by a code is
+   * answered from the start.
+   */
   readonly isAnswered: boolean;
   /** The ratchet. */
   readonly ratchet: RatchetState;

@@ -23,6 +23,7 @@ import type { BundleOwner } from "./bundle.ts";
 import { type Certificate, verifyCertificate } from "./certificate.ts";
 import { type Fingerprint, type Identity, idOf } from "./identity.ts";
 import { type Opened, reasonOf, type UnopenableReason } from "./opened.ts";
+import type { PakeSession } from "./pake_session.ts";
 import {
   decodeForgotten,
   decodePeer,
@@ -216,6 +217,23 @@ export class SessionBook {
    */
   hasSessionWith(fingerprint: Fingerprint): boolean {
     return this.#find(fingerprint)?.hasSession ?? false;
+  }
+
+  /**
+   * Takes in a session that was made by a code, so that the next message to its peer goes out on it; runs in one step.
+   * @param made a proven session
+   * @param nowMs the time now
+   * @returns the newest certificate known of the peer
+   * @throws {TypeError} when it is not proven, or was taken in before
+   * @throws {ProtocolError} when 8,192 peers are kept
+   */
+  adoptCodeSession(made: PakeSession, nowMs: number): Certificate {
+    const proven = made.result();
+    const { key } = proven.session;
+    if (this.#context.routes.has(key) || this.#forgotten.has(key)) {
+      throw new TypeError("Cannot adopt session: it was taken in before");
+    }
+    return this.peer(proven.peer.fingerprint).adoptProven(proven, nowMs);
   }
 
   /**

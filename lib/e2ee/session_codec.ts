@@ -2,7 +2,7 @@
  * One session as bytes, to be stored (PROTOCOL §0.6). Secret as a whole, and not sealed here:
  *
  * ```
- * version 1 | lv(suite 1) | lv(id 16) | lv(X3DH header, see x3dh.ts) | lv(started by 1) | lv(answered 1)
+ * version 1 | lv(suite 1) | lv(id 16) | lv(X3DH header, see x3dh.ts, or empty) | lv(started by 1) | lv(answered 1)
  *           | lv(box hashes, 32 each, oldest first, at most 1,000) | lv(ratchet)
  *
  * ratchet = lv(AD 32) | lv(RK 32) | lv(DHs private 32)
@@ -12,7 +12,8 @@
  *         | lv(skipped keys, oldest first, at most 2,000: DHr 32 | n 4 | mk 32 | since 8)
  * ```
  *
- * Started by: 1 us, 2 the peer; answered: 0 or 1. `EK_a` is the one of the X3DH header, `DHs` public is computed. The
+ * Started by: 1 us, 2 the peer; answered: 0 or 1. A session made by a code has no X3DH header and is answered. `EK_a` is
+ * the one of the X3DH header, `DHs` public is computed. The
  * counters Ns, Nr and PN name the message that comes next, so that they reach 2^32 and do not fit four bytes. There is
  * one spelling: what decodes encodes to the same bytes again.
  * @module
@@ -93,7 +94,10 @@ export async function decodeSession(bytes: Bytes): Promise<Session> {
   const ratchetBytes = reader.lv(RATCHET_MAX_BYTES);
   reader.end();
 
-  const ephemeralPublic = await orDamaged(() => ephemeralOf(x3dhBytes));
+  if (x3dhBytes.length === 0 && !isAnswered) {
+    throw new DecodeError("Cannot decode session: it was made by a code and is not answered");
+  }
+  const ephemeralPublic = await orDamaged(() => x3dhBytes.length === 0 ? x3dhBytes : ephemeralOf(x3dhBytes));
   const ratchet = await decodeRatchet(ratchetBytes, id);
   return { id, key: encodeHex(id), startedBy, ephemeralPublic, x3dhBytes, isAnswered, ratchet, boxHashes };
 }

@@ -5,7 +5,7 @@
  * - unless it crossed ours: while our first one is not answered, the one whose `EK` sorts first stays in front, and
  *   both sides, seeing the same two keys, choose alike;
  * - a session of ours that gets its first answer passes other sessions of ours that have none;
- * - `startFrom` and `useSession` are explicit wishes and go first.
+ * - `startFrom` and `useSession` are explicit wishes and go first, and so does a session that both proved by a code.
  *
  * Sealing and opening run one at a time; each works on a copy and is kept only when it succeeded.
  * @module
@@ -221,6 +221,18 @@ export class PeerSessions {
     this.#insert(session, isBehind ? 1 : 0);
     this.#context.changed(this.fingerprint);
     return this.#learn(certificate, nowMs);
+  }
+
+  /**
+   * Takes in a session that both sides proved by a code, and writes on it from now on; called by the book.
+   * @param proven the session and the peer's certificate
+   * @param nowMs the time now
+   * @returns the newest certificate known of the peer
+   */
+  adoptProven(proven: { readonly session: Session; readonly peer: Certificate }, nowMs: number): Certificate {
+    this.#insert(proven.session, 0);
+    this.#context.changed(this.fingerprint);
+    return this.#learn(proven.peer, nowMs);
   }
 
   /**

@@ -8,6 +8,7 @@ import { UserError } from "../bytes/errors.ts";
 import { Mutex } from "../crypto/mutex.ts";
 import { Chat } from "../chat/chat.ts";
 import type { ChatEffect, ChatInput } from "../chat/effects.ts";
+import type { ChatState } from "../chat/state.ts";
 import type { ChatEvent } from "../chat/events.ts";
 import type { OutgoingLine } from "../chat/outgoing.ts";
 import { type ExitCode, exitCodeFor } from "../cli/exit_codes.ts";
@@ -16,7 +17,9 @@ import { fingerprintOf, type Identity, openRoomId } from "../e2ee/identity.ts";
 import { Link, type LinkEnd } from "../link/link.ts";
 import { checkRoomName } from "../wire/handle.ts";
 import { decodeRelayMessage } from "../wire/messages.ts";
+import type { ClientStore } from "./client_store.ts";
 import { nowMs, steadyMs } from "./clock.ts";
+import { CommitQueue } from "./commit_queue.ts";
 import {
   connect,
   errorOfEnd,
@@ -41,6 +44,14 @@ export interface ClientOptions {
   readonly policy: RelayPolicy;
   /** The name of the room to be in. */
   readonly roomName: string;
+  /** Where the last run of this identity stood; nothing at the first, and for one that keeps nothing. */
+  readonly state?: ChatState | undefined;
+  /** Where changes are kept; nowhere without it. */
+  readonly store?: Pick<ClientStore, "commit"> | undefined;
+  /** Is told which relay was accepted, once the link is secured. */
+  readonly linked?: (relay: KnownRelay) => Promise<void>;
+  /** Is told that the relay accepted name and certificate. */
+  readonly entered?: () => Promise<void>;
   /** Where to show and read. */
   readonly front: Front;
   /** Takes what happened to the link, never contents; for `--verbose`. */
@@ -56,6 +67,7 @@ const QUIT_AGAIN_MS = 1_000;
 export class ClientHost {
   readonly #options: ClientOptions;
   readonly #turns = new Mutex();
+  readonly #commits: CommitQueue;
   readonly #over = Promise.withResolvers<LinkEnd>();
   readonly #ready = Promise.withResolvers<void>();
   #tcp: TcpLink<KnownRelay> | undefined;
@@ -68,6 +80,7 @@ export class ClientHost {
   #wantsToLeave = false;
   #hasFinished = false;
   #quitAtMs: number | undefined;
+  #storeError: UserError | undefined;
   #enterTimer: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -76,6 +89,14 @@ export class ClientHost {
    */
   constructor(options: ClientOptions) {
     this.#options = options;
+    const { store } = options;
+    this.#commits = new CommitQueue({
+      betweenTurns: (atOnce) => this.#turns.run(() => Promise.resolve(atOnce())),
+      takeChanges: () => store === undefined ? undefined : this.#chat?.takeChanges(),
+      commit: (chat) => store === undefined ? Promise.resolve() : store.commit({ chat }),
+      perform: (effect) => this.#perform(effect),
+      failed: (error) => this.#cannotKeep(error),
+    });
   }
 
   /** Whether the chat has begun. */
@@ -127,6 +148,7 @@ export class ClientHost {
     log("linkEnded", describeEnd(end));
     await this.#tcp.finished;
     await this.#turns.run(() => Promise.resolve()); // the turn that was under way
+    await this.#commits.settled();
     clearTimeout(this.#timer);
     clearTimeout(this.#enterTimer);
     return this.#farewell(end);
@@ -151,13 +173,22 @@ export class ClientHost {
     work.catch((error) => this.#over.reject(error));
   }
 
+  /** Nothing may leave that is not kept: the chat ends here, and the error says why. */
+  #cannotKeep(error: unknown): void {
+    if (!(error instanceof UserError)) return this.#over.reject(error);
+    this.#storeError = error;
+    this.#end({ kind: "closed" });
+    this.#tcp?.close("quit", "the client ends");
+  }
+
   async #begin(relay: KnownRelay): Promise<void> {
-    const { identity, certificate, roomName } = this.#options;
+    const { identity, certificate, roomName, state, linked } = this.#options;
+    await linked?.(relay);
     const { name, folded } = checkRoomName(roomName);
     const room = { id: fingerprintOf(await openRoomId(relay.publicBytes, folded)), name };
     const { name: relayName, fingerprint } = relay;
     this.#chat = await Chat.create(
-      { identity, certificate, relay: { name: relayName, fingerprint }, room },
+      { identity, certificate, relay: { name: relayName, fingerprint }, room, state },
       nowMs(),
     );
   }
@@ -185,14 +216,13 @@ export class ClientHost {
     });
   }
 
-  /** One turn of the core; turns never overlap, and a turn is over when its effects are done. */
-  #turn(input: () => ChatInput): Promise<void> {
-    return this.#turns.run(async () => {
-      const chat = this.#chat;
-      if (chat === undefined) return;
-      for (const effect of await chat.handle(input())) this.#perform(effect);
-      if (chat.takesInput) this.#resumeInput();
+  /** One turn of the core; turns never overlap. Its effects are done once its changes are kept. */
+  async #turn(input: () => ChatInput): Promise<void> {
+    await this.#turns.run(async () => {
+      this.#commits.add(await this.#chat?.handle(input()) ?? []);
+      if (this.#chat?.takesInput === true) this.#resumeInput();
     });
+    await this.#commits.ready();
   }
 
   #perform(effect: ChatEffect): void {
@@ -207,6 +237,7 @@ export class ClientHost {
         if (effect.event.type !== "ready") return;
         clearTimeout(this.#enterTimer);
         this.#hasBeenReady = true;
+        this.#watch(this.#options.entered?.() ?? Promise.resolve());
         this.#ready.resolve();
         if (this.#wantsToLeave) this.quit();
         return;
@@ -246,11 +277,12 @@ export class ClientHost {
   #farewell(end: LinkEnd): ExitCode {
     const unsent = this.#chat?.unsent() ?? [];
     const { front, address, policy } = this.#options;
-    if (this.#hasFinished || (this.#wantsToLeave && end.kind === "closed")) {
+    const hasLeft = this.#hasFinished || (this.#wantsToLeave && end.kind === "closed");
+    if (hasLeft && this.#storeError === undefined) {
       for (const line of unsent) front.show(unsentEvent(line));
       return unsent.length === 0 ? 0 : exitCodeFor("unsent");
     }
-    const error = errorOfEnd(end, address, policy);
+    const error = this.#storeError ?? errorOfEnd(end, address, policy);
     if (!this.#hasBeenReady) throw error;
     for (const line of unsent) front.show(unsentEvent(line));
     for (const text of front.takeUnread()) front.show(eventOf(new UserError("unsent", `Not sent: ${text}`), {}));

@@ -1,37 +1,229 @@
 /**
- * What a client keeps in its data directory: its identity. All else lives as long as the client runs.
+ * What a client keeps in its data directory, all of it in sealed rows (PROTOCOL §7): who it is, the relays it knows, the
+ * people it met, its prekeys and ratchets, and how far it has read. It is read once, at the start, and written by
+ * `commit()` alone.
+ *
+ * | table      | key                          | value                                              |
+ * | ---------- | ---------------------------- | -------------------------------------------------- |
+ * | `identity` | `identity`                   | the key file, see e2ee/identity.ts                 |
+ * | `identity` | `certificate`                | the newest certificate of it                       |
+ * | `keys`     | `prekeys`, `forgotten`       | see e2ee/prekeys_codec.ts, e2ee/peer_codec.ts      |
+ * | `sessions` | the peer's id                | all sessions with it, see e2ee/peer_codec.ts       |
+ * | `peers`    | the peer's id                | how well it is known, see chat/peer_record.ts      |
+ * | `relays`   | `HOST:PORT` as it was dialled | which relay that is, see relay_pin.ts             |
+ * | `cursors`  | `<relay>/<stream>`           | how far it was read, see cursor_codec.ts           |
+ *
  * @module
  */
 
 import { DecodeError, UserError } from "../bytes/errors.ts";
-import { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from "../e2ee/identity.ts";
-import { nowMs } from "./clock.ts";
+import { equalBytes } from "../bytes/equal.ts";
+import { fromUtf8 } from "../bytes/reader.ts";
+import { type Bytes, utf8 } from "../bytes/writer.ts";
+import { decodePeerRecord, encodePeerRecord } from "../chat/peer_record.ts";
+import type { ChatChanges, ChatState, StoredSessions } from "../chat/state.ts";
+import { type Certificate, verifyCertificate } from "../e2ee/certificate.ts";
+import type { WrapOptions } from "../e2ee/data_key.ts";
+import { decodeIdentity, encodeIdentity, type Identity, idOf } from "../e2ee/identity.ts";
+import { encodeForgotten } from "../e2ee/peer_codec.ts";
+import { orDamaged } from "../e2ee/state_fields.ts";
+import { cursorKey, decodeCursor, encodeCursor } from "./cursor_codec.ts";
 import type { DataDir } from "./data_dir.ts";
+import { decodeRelayPin, encodeRelayPin, type RelayPin } from "./relay_pin.ts";
+import type { Protection, Unlock } from "./sealed_key.ts";
+import { type RowChange, SealedStore, STORE_FILE_NAME } from "./sealed_store.ts";
 
-const KEY_FILE = "identity.key";
+/** Where earlier releases kept the identity; it moves into the store and the file goes. */
+const OLD_KEY_FILE = "identity.key";
 
-/**
- * Reads the identity, or makes one at the first start.
- * @param dir the client's data directory
- * @returns the identity
- * @throws {UserError} `dataDirUnusable` when the file is damaged or foreign; it is left alone
- */
-export async function loadIdentity(dir: DataDir): Promise<Identity> {
-  const stored = await dir.readSecret(KEY_FILE);
-  if (stored === undefined) {
-    const identity = await generateIdentity({ life: "lasting", nowMs: nowMs() });
-    await dir.writeSecret(KEY_FILE, await encodeIdentity(identity));
+const IDENTITY = utf8("identity");
+const CERTIFICATE = utf8("certificate");
+const PREKEYS = utf8("prekeys");
+const FORGOTTEN = utf8("forgotten");
+
+/** Which relay answers at an address. */
+export interface KnownRelayEntry extends RelayPin {
+  /** `HOST:PORT` as it was dialled. */
+  readonly address: string;
+}
+
+/** All that a client kept when it was read. */
+export interface ClientState extends ChatState {
+  /** Who it is; `undefined` before the first start. */
+  readonly identity: Identity | undefined;
+  /** The certificate that it used last. */
+  readonly certificate: Certificate | undefined;
+  /** The relays that it knows, in the order in which they were met. */
+  readonly relays: readonly KnownRelayEntry[];
+}
+
+/** What is to be kept, all or nothing. */
+export interface ClientChanges {
+  /** Becomes this identity. With another one than before, prekeys, ratchets, cursors and the certificate go. */
+  readonly identity?: Identity;
+  /** The certificate in use. */
+  readonly certificate?: Certificate;
+  /** Relays to know, and by `undefined` to forget. */
+  readonly relays?: readonly { readonly address: string; readonly pin: RelayPin | undefined }[];
+  /** What the chat changed. */
+  readonly chat?: ChatChanges;
+}
+
+/** The kept things of one client, for this process alone. */
+export class ClientStore {
+  readonly #dir: DataDir;
+  readonly #sealed: SealedStore;
+
+  private constructor(dir: DataDir, sealed: SealedStore) {
+    this.#dir = dir;
+    this.#sealed = sealed;
+  }
+
+  /**
+   * Opens the store of a data directory, and makes it at the first start.
+   * @param dir the directory; it stays the caller's to close, after the store
+   * @param unlock gives the passphrase, if there is one
+   * @param options where randomness comes from
+   * @returns the store
+   * @throws {UserError} `dataDirUnusable` or `dataDirBusy`, as `SealedStore.open()`; nothing is overwritten
+   */
+  static async open(dir: DataDir, unlock: Unlock, options: WrapOptions = {}): Promise<ClientStore> {
+    return new ClientStore(dir, await SealedStore.open(dir, unlock, options));
+  }
+
+  /** What protects it: a passphrase, or a key file that protects nothing from whoever reads the whole directory. */
+  get protection(): Protection {
+    return this.#sealed.protection;
+  }
+
+  /**
+   * Reads everything. An identity that an earlier release kept in a file of its own is taken over.
+   * @returns what is kept
+   * @throws {UserError} `dataDirUnusable` when something is damaged; it is left alone
+   */
+  async load(): Promise<ClientState> {
+    return await this.#orDamaged(async () => {
+      const identity = await this.#loadIdentity();
+      const certificateBytes = await this.#sealed.read("identity", CERTIFICATE);
+      const certificate = certificateBytes && await orDamaged(() => verifyCertificate(certificateBytes));
+      return {
+        identity,
+        certificate,
+        relays: await this.#all("relays", (key, value) => ({ address: fromUtf8(key), ...decodeRelayPin(value) })),
+        sessions: await this.#loadSessions(),
+        peers: await this.#all("peers", (_, value) => decodePeerRecord(value)),
+        cursors: await this.#all("cursors", decodeCursor),
+      };
+    });
+  }
+
+  /**
+   * Keeps changes: when it resolves they survive a `kill -9`; when it throws, none of them is there. Commits are done in
+   * the order in which they are called.
+   * @param changes what is to be kept
+   * @throws {UserError} `dataDirUnusable` when they cannot be written
+   */
+  async commit(changes: ClientChanges): Promise<void> {
+    const { identity, certificate, relays = [], chat } = changes;
+    const rows: RowChange[] = [];
+    if (identity !== undefined) rows.push(...await this.#becoming(identity));
+    if (certificate !== undefined) {
+      rows.push({ table: "identity", key: CERTIFICATE, value: certificate.encoded });
+    }
+    for (const { address, pin } of relays) {
+      rows.push({ table: "relays", key: utf8(address), value: pin && encodeRelayPin(pin) });
+    }
+    if (chat !== undefined) rows.push(...chatRows(chat));
+    if (rows.length > 0) await this.#sealed.commit(rows);
+  }
+
+  /**
+   * Changes what protects the store.
+   * @param passphrase what `encodePassphrase()` gave, `undefined` for a key file
+   * @throws {UserError} `dataDirUnusable` when it cannot be written; what protected it before still does
+   */
+  changePassphrase(passphrase: Bytes | undefined): Promise<void> {
+    return this.#sealed.changePassphrase(passphrase);
+  }
+
+  /** Empties the log of what was replaced and deleted; to be called hourly. */
+  truncateLog(): Promise<void> {
+    return this.#sealed.truncateLog();
+  }
+
+  /** Closes the store after the commits that were called before. Calling it again does nothing. */
+  close(): Promise<void> {
+    return this.#sealed.close();
+  }
+
+  async #loadIdentity(): Promise<Identity | undefined> {
+    const kept = await this.#sealed.read("identity", IDENTITY);
+    const old = await this.#dir.readSecret(OLD_KEY_FILE);
+    if (old === undefined) return kept && await decodeIdentity(kept);
+    if (kept !== undefined && !equalBytes(kept, old)) {
+      throw new UserError(
+        "dataDirUnusable",
+        `Cannot use ${this.#dir.path}: it holds ${OLD_KEY_FILE} beside another identity in ${STORE_FILE_NAME}`,
+        `Move ${OLD_KEY_FILE} away. To become that identity: sotto identity import FILE.`,
+      );
+    }
+    const identity = await decodeIdentity(old);
+    if (kept === undefined) await this.commit({ identity });
+    await this.#dir.remove(OLD_KEY_FILE);
     return identity;
   }
-  try {
-    return await decodeIdentity(stored);
-  } catch (cause) {
-    if (!(cause instanceof DecodeError)) throw cause;
-    throw new UserError(
-      "dataDirUnusable",
-      `${dir.path}/${KEY_FILE} is damaged or of another program; it was left alone`,
-      "Restore it from a backup, or move it away to start as somebody new.",
-      { cause },
-    );
+
+  async #loadSessions(): Promise<StoredSessions | undefined> {
+    const prekeys = await this.#sealed.read("keys", PREKEYS);
+    if (prekeys === undefined) return undefined;
+    const forgotten = await this.#sealed.read("keys", FORGOTTEN) ?? encodeForgotten([]);
+    return { prekeys, forgotten, peers: await this.#all("sessions", (_, value) => value) };
   }
+
+  async #all<T>(table: string, decode: (key: Bytes, value: Bytes) => T | Promise<T>): Promise<T[]> {
+    const found: T[] = [];
+    for await (const { key, value } of this.#sealed.list(table)) found.push(await decode(key, value));
+    return found;
+  }
+
+  /** What is another identity's is of no use to this one, and its ratchets must never go on under this name. */
+  async #becoming(identity: Identity): Promise<RowChange[]> {
+    const encoded = await encodeIdentity(identity);
+    const before = await this.#sealed.read("identity", IDENTITY);
+    const rows: RowChange[] = [{ table: "identity", key: IDENTITY, value: encoded }];
+    if (before === undefined || equalBytes(before, encoded)) return rows;
+    rows.push({ table: "identity", key: CERTIFICATE, value: undefined });
+    for (const table of ["keys", "sessions", "cursors"]) {
+      for await (const { key } of this.#sealed.list(table)) rows.push({ table, key, value: undefined });
+    }
+    return rows;
+  }
+
+  async #orDamaged<T>(load: () => Promise<T>): Promise<T> {
+    try {
+      return await load();
+    } catch (cause) {
+      if (!(cause instanceof DecodeError)) throw cause;
+      throw new UserError(
+        "dataDirUnusable",
+        `Cannot read what ${this.#dir.path} holds: it is damaged, or of a later release; it was left alone`,
+        "Restore the directory from a backup, or move it away to start as somebody new.",
+        { cause },
+      );
+    }
+  }
+}
+
+function chatRows({ sessions, peers, cursors }: ChatChanges): RowChange[] {
+  const rows: RowChange[] = [];
+  if (sessions.prekeys !== undefined) rows.push({ table: "keys", key: PREKEYS, value: sessions.prekeys });
+  if (sessions.forgotten !== undefined) rows.push({ table: "keys", key: FORGOTTEN, value: sessions.forgotten });
+  for (const { fingerprint, encoded } of sessions.peers) {
+    rows.push({ table: "sessions", key: idOf(fingerprint), value: encoded });
+  }
+  for (const { fingerprint, record } of peers) {
+    rows.push({ table: "peers", key: idOf(fingerprint), value: record && encodePeerRecord(record) });
+  }
+  for (const cursor of cursors) rows.push({ table: "cursors", key: cursorKey(cursor), value: encodeCursor(cursor) });
+  return rows;
 }

@@ -189,6 +189,20 @@ export class DataDir {
     }
   }
 
+  /**
+   * Removes a file; one that is not there is removed already.
+   * @param name the file's name
+   * @throws {UserError} `dataDirUnusable`, when it cannot be removed
+   */
+  async remove(name: string): Promise<void> {
+    const path = this.#pathOf(name);
+    try {
+      await Deno.remove(path);
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.NotFound)) throw asUserError(path, cause);
+    }
+  }
+
   /** Gives the directory back; another process may open it. Calling it again does nothing. */
   close(): void {
     this.#lock?.close();

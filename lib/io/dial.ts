@@ -6,6 +6,8 @@
 import { AuthError, DecodeError, UserError } from "../bytes/errors.ts";
 import { fromUtf8 } from "../bytes/reader.ts";
 import type { Bytes } from "../bytes/writer.ts";
+import { isoSeconds } from "../cli/iso.ts";
+import { RELAY_NAME_MAX_BYTES } from "../cli/relay_name.ts";
 import { assertDhPublicKey } from "../crypto/dh.ts";
 import { type Fingerprint, relayFingerprint } from "../e2ee/identity.ts";
 import type { LinkEnd } from "../link/link.ts";
@@ -13,8 +15,6 @@ import type { Remote } from "../link/link_handshake.ts";
 
 /** How long the connection itself may take. */
 export const CONNECT_TIMEOUT_MS = 5_000;
-/** The longest name of a relay. */
-export const RELAY_NAME_MAX_BYTES = 64;
 
 /** Where a relay is. */
 export interface RelayAddress {
@@ -30,10 +30,22 @@ export interface RelayAddress {
 export interface RelayPolicy {
   /** The only fingerprint that is accepted. */
   readonly relayKey?: Fingerprint;
+  /** The relay that was met at this address before; another one there is refused. */
+  readonly pinned?: PinnedRelay;
   /** Whether a relay that is not known is accepted. */
   readonly trustOnFirstUse: boolean;
   /** What an invitation to a private relay gives, 32 bytes; `relayKey` then names the same relay. */
   readonly invitePsk?: Bytes;
+}
+
+/** What is known of the relay at an address. */
+export interface PinnedRelay {
+  /** What people compare. */
+  readonly fingerprint: Fingerprint;
+  /** When it was met, in milliseconds since 1970 (UTC). */
+  readonly firstMetMs: number;
+  /** What to type to forget it. */
+  readonly forgetCommand: string;
 }
 
 /** A relay that was accepted. */
@@ -114,7 +126,8 @@ export async function judgeRelay(remote: Remote, address: RelayAddress, policy: 
       "Ask whoever runs it for one, save it in a file, and start with --invite-file FILE.",
     );
   }
-  if (policy.relayKey === undefined && !policy.trustOnFirstUse) throw new UnknownRelayError(relay, address);
+  const isKnown = policy.relayKey !== undefined || policy.pinned !== undefined;
+  if (!isKnown && !policy.trustOnFirstUse) throw new UnknownRelayError(relay, address);
   return relay;
 }
 
@@ -133,13 +146,44 @@ export async function pinRelay(
 ): Promise<Fingerprint> {
   assertDhPublicKey(staticPublic); // one key, one spelling, one fingerprint
   const fingerprint = await relayFingerprint(staticPublic);
-  if (policy.relayKey === undefined || policy.relayKey === fingerprint) return fingerprint;
-  const source = policy.invitePsk === undefined ? "you gave" : "the invitation says";
+  const { relayKey, pinned, invitePsk } = policy;
+  if (relayKey !== undefined && relayKey !== fingerprint) {
+    const source = invitePsk === undefined ? "you gave" : "the invitation says";
+    throw new UserError(
+      "relayChanged",
+      `THE RELAY AT ${address.text} IS NOT THE ONE YOU NAMED. Somebody may be in the middle. ` +
+        `It has the fingerprint ${fingerprint}, ${source} ${relayKey}`,
+      "Nothing was told to it. Ask whoever runs the relay for its fingerprint, in person or by phone.",
+    );
+  }
+  if (pinned !== undefined && pinned.fingerprint !== fingerprint) throw changedError(pinned, fingerprint, address);
+  return fingerprint;
+}
+
+/**
+ * Refuses to call a relay under two keys: the one that was met at its address, and another that the person names.
+ * @param policy what is demanded
+ * @param address where it is to be called
+ * @throws {UserError} `relayChanged` when both are there and differ
+ */
+export function assertOneKey({ relayKey, pinned }: RelayPolicy, address: RelayAddress): void {
+  if (relayKey === undefined || pinned === undefined || relayKey === pinned.fingerprint) return;
   throw new UserError(
     "relayChanged",
-    `THE RELAY AT ${address.text} IS NOT THE ONE YOU NAMED. Somebody may be in the middle. ` +
-      `It has the fingerprint ${fingerprint}, ${source} ${policy.relayKey}`,
-    "Nothing was told to it. Ask whoever runs the relay for its fingerprint, in person or by phone.",
+    `The relay at ${address.text} is known under another key: since ${isoSeconds(pinned.firstMetMs)} it has had the ` +
+      `fingerprint ${pinned.fingerprint}, not ${relayKey}`,
+    `Nothing was called. If the new key is right, for whoever runs the relay says so: ${pinned.forgetCommand}`,
+  );
+}
+
+function changedError(pinned: PinnedRelay, found: Fingerprint, address: RelayAddress): UserError {
+  return new UserError(
+    "relayChanged",
+    `THE KEY OF THE RELAY AT ${address.text} HAS CHANGED. SOMEBODY MAY BE IN THE MIDDLE, to learn who you are and ` +
+      `whom you write to. Since ${isoSeconds(pinned.firstMetMs)} its fingerprint has been ${pinned.fingerprint}, ` +
+      `what answers now has ${found}`,
+    "Nothing was told to it. Ask whoever runs the relay, in person or by phone, whether its key changed. " +
+      `Only if so: ${pinned.forgetCommand}`,
   );
 }
 
@@ -218,6 +262,12 @@ function errorOfBye(code: string, message: string): UserError {
     case "nameTaken":
     case "nameInvalid":
       return new UserError(code, message, "Choose another with --name.");
+    case "alreadyLinked":
+      return new UserError(
+        "alreadyLinked",
+        `The relay refused this client: ${message}`,
+        "End the other client. If this data directory is a copy, start as somebody else: another --data-dir, or --ephemeral.",
+      );
     case "refusedCertificate":
       return new UserError(
         "refusedCertificate",

@@ -153,7 +153,12 @@ async function syncDirectory(path: string): Promise<void> {
   await directory.sync().catch(() => {});
 }
 
-function shellQuoted(path: string): string {
+/**
+ * Quotes a word for a shell, if it needs it.
+ * @param path the word
+ * @returns what can be typed
+ */
+export function shellQuoted(path: string): string {
   return /^[\w./-]+$/.test(path) && !path.startsWith("-") ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 

@@ -7,6 +7,7 @@ import { UserError } from "../bytes/errors.ts";
 import { spellFingerprint } from "../chat/fingerprint.ts";
 import { renderError } from "../cli/render.ts";
 import { safe, type SafeText, safeText } from "../cli/safe_text.ts";
+import { fingerprintWords, spellWords } from "../cli/words.ts";
 import { checkHandle } from "../wire/handle.ts";
 import type { KnownRelay } from "./dial.ts";
 
@@ -37,7 +38,7 @@ export function askHandle(offered: string | undefined): string | undefined {
  * @param addressText where it was called
  * @returns whether the person said yes; `undefined` when they gave up with Ctrl-C or Ctrl-D
  */
-export function askRelay(relay: KnownRelay, addressText: string): boolean | undefined {
+export async function askRelay(relay: KnownRelay, addressText: string): Promise<boolean | undefined> {
   const lines = [
     safe`The relay at ${safeText(addressText)} is not known. It calls itself ${
       safeText(relay.name, { maxChars: 64 })
@@ -45,7 +46,12 @@ export function askRelay(relay: KnownRelay, addressText: string): boolean | unde
     safe``,
     safe`  ${safeText(spellFingerprint(relay.fingerprint))}`,
     safe``,
+    safe`or, to be read aloud,`,
+    safe``,
+    ...spellWords(await fingerprintWords(relay.fingerprint)).map((row) => safe`  ${safeText(row)}`),
+    safe``,
     safe`Compare it with what the relay printed, in person or by phone.`,
+    safe`A yes is remembered for this address.`,
   ];
   const answer = prompt(`${lines.join("\n")}\nIs it the right one? [y/N]`);
   return answer === null ? undefined : /^y(es)?$/i.test(answer.trim());

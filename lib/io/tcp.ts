@@ -46,6 +46,8 @@ export class TcpLink<Peer> {
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
   #wakeWriter: () => void = () => {};
   #hasEnded = false;
+  /** Who waits for a sign of life. */
+  readonly #heard = new Set<() => void>();
 
   /**
    * Takes over a connection and begins the handshake.
@@ -78,6 +80,27 @@ export class TcpLink<Peer> {
   }
 
   /**
+   * Finds out whether the peer is still there.
+   * @param withinMs how long it has to answer, in milliseconds
+   * @returns whether it answered; `false` when it did not, or the link is not open
+   */
+  async isAlive(withinMs: number): Promise<boolean> {
+    const pongsBefore = this.#link.pongCount;
+    if (!this.#link.ping()) return false;
+    this.#wakeWriter();
+    const timedOut = Promise.withResolvers<void>();
+    const timer = setTimeout(timedOut.resolve, withinMs);
+    let isOver = false;
+    timedOut.promise.then(() => isOver = true);
+    while (!isOver && !this.#hasEnded && this.#link.pongCount === pongsBefore) {
+      const heard = new Promise<void>((resolve) => this.#heard.add(resolve));
+      await Promise.race([heard, timedOut.promise]);
+    }
+    clearTimeout(timer);
+    return this.#link.pongCount > pongsBefore;
+  }
+
+  /**
    * Ends the link: what waits is still sent, then `bye`; the hook `ended` hears `closed`.
    * @param code a short name for machines
    * @param message a sentence for people
@@ -105,6 +128,7 @@ export class TcpLink<Peer> {
       const lengthBytes = await this.#conn.read(buffer).catch(() => null); // a reset is an end like any other
       if (lengthBytes === null) break;
       await this.#turn({ kind: "received", bytes: buffer.slice(0, lengthBytes), nowMs: steadyMs() });
+      this.#tellHeard();
     }
     await this.#turn({ kind: "ended", nowMs: steadyMs() });
   }
@@ -196,9 +220,15 @@ export class TcpLink<Peer> {
     await this.#conn.closeWrite().catch(() => {}); // the peer may be gone
   }
 
+  #tellHeard(): void {
+    for (const resolve of this.#heard) resolve();
+    this.#heard.clear();
+  }
+
   #end(end: LinkEnd): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.#tellHeard();
     clearTimeout(this.#tickTimer);
     this.#linger();
     this.#hooks.ended(end);

@@ -102,6 +102,7 @@ export class Link<Peer> {
   #startedMs = 0;
   #heardMs = 0;
   #isPingOut = false;
+  #pongCount = 0;
 
   /**
    * Makes an end that has not begun; nothing happens before the input `start`.
@@ -120,6 +121,17 @@ export class Link<Peer> {
   /** Whether nothing waits to be written. */
   get isDrained(): boolean {
     return this.#outbox.isEmpty && this.#handshakeOut.length === 0 && this.#greetingOut === undefined;
+  }
+
+  /** How often the peer has answered a ping. */
+  get pongCount(): number {
+    return this.#pongCount;
+  }
+
+  /** The hash of the finished handshake, 32 bytes, the same on both sides and in no other link (Noise 11.2). */
+  get handshakeHash(): Bytes {
+    if (this.#handshake === undefined) throw new TypeError("Cannot give handshake hash: the link has not started");
+    return this.#handshake.hash;
   }
 
   /** Whether it is not open yet. */
@@ -173,6 +185,14 @@ export class Link<Peer> {
     }
     if (this.#state === "handshaking") this.#handshakeOut.length = 0;
     this.#move("close");
+  }
+
+  /**
+   * Asks the peer for a sign of life; `pongCount` tells when it came.
+   * @returns `false` when nothing more can be sent
+   */
+  ping(): boolean {
+    return this.enqueue(PING);
   }
 
   /**
@@ -255,6 +275,7 @@ export class Link<Peer> {
         if (!this.#say(PONG, effects)) throw new ProtocolError("Cannot answer ping: the peer does not read");
         return;
       case "pong":
+        this.#pongCount++;
         return;
       case "bye":
         return this.#end({ kind: "bye", code: message.code, message: message.message }, effects);

@@ -141,6 +141,11 @@ export class LinkHandshake<Peer> {
     return await this.#judgeCaller(payload);
   }
 
+  /** The hash of the whole handshake, 32 bytes; a `ProtocolError` before it is finished. */
+  get hash(): Bytes {
+    return this.#noise.handshakeHash;
+  }
+
   /** What a responder with a psk says as its first record, whether or not it accepts the caller. */
   get greeting(): Bytes | undefined {
     return this.#options.role === "responder" && this.#options.psk !== undefined ? this.#hello() : undefined;

@@ -28,7 +28,7 @@ Deno.test("People.meet() pins a name to the first key that has it", () => {
 Deno.test("People.meet() counts a key as known when it comes back with a newer certificate", () => {
   const people = new People();
   const meetings = [1, 1, 2, 1].map((createdMs) => people.meet(certificate("bob", "K1", createdMs), NOW));
-  assertEquals(meetings.map(({ hasRestarted }) => hasRestarted), [false, false, true, false]);
+  assertEquals(meetings.map(({ hasNewCertificate }) => hasNewCertificate), [false, false, true, false]);
   assertEquals(meetings.map(({ person }) => person.certificate.createdMs), [1, 1, 2, 2]);
   assertEquals(people.show(meetings[0]!.person).trust, "known");
 });
@@ -130,11 +130,18 @@ Deno.test("People.resolveMet() finds those who are gone, but those who are here 
   assertThrows(() => people.resolveMet("carol"), UserError);
 });
 
-Deno.test("People.trustRecords() carries trust into another run", () => {
+Deno.test("People.takeChanges() carries people and trust into another run, and nothing is told twice", () => {
   const people = new People();
   people.verify(people.meet(certificate("bob", "K1"), NOW).person);
-  const next = new People(people.trustRecords());
-  assertEquals(next.everybody(), []);
+  const records = people.takeChanges().flatMap(({ record }) => record ?? []);
+  assertEquals(people.takeChanges(), []);
+  const next = new People(records);
+  assertEquals(next.everybody().map(({ handle, trust, isHere }) => [handle, trust, isHere]), [[
+    "bob",
+    "verified",
+    false,
+  ]]);
+  assertThrows(() => next.resolve("bob"), UserError, "Nobody of that name is here");
   assertEquals(next.trust(next.meet(certificate("bob", "K2"), NOW).person), "changed");
   const { person } = next.meet(certificate("bob", "K1"), { nowMs: 9_000, isHere: true });
   assertEquals(next.everybody().find(({ fingerprint }) => fingerprint === "K1"), {

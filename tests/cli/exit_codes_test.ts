@@ -5,6 +5,7 @@ import { exitCodeFor } from "../../lib/cli/exit_codes.ts";
 // DESIGN §5, spelled out once more by hand: scripts rely on it.
 const EXPECTED: Record<UserErrorCode, number> = {
   badFlag: 2,
+  alreadyLinked: 1,
   nameInvalid: 2,
   relayUnreachable: 3,
   notARelay: 3,
@@ -21,6 +22,7 @@ const EXPECTED: Record<UserErrorCode, number> = {
   portInUse: 1,
   tooLong: 1,
   noSuchPerson: 1,
+  noSession: 4,
   badLine: 1,
   unsent: 1,
   internal: 1,

@@ -5,8 +5,10 @@ import { UserError } from "../../lib/bytes/errors.ts";
 import {
   CLIENT_FLAGS,
   type ClientFlags,
+  type IdentityFlags,
   parseClientFlags,
   parseServerFlags,
+  type RelaysFlags,
   SERVER_FLAGS,
   type ServerFlags,
 } from "../../lib/cli/flags.ts";
@@ -98,7 +100,7 @@ Deno.test("parseServerFlags() takes whole and decimal days above 0 and up to ten
 
 Deno.test("parseClientFlags() takes every flag", () => {
   const args =
-    `--host pc --port 7 --name ada --data-dir=-odd --ephemeral --room #den --relay-key ${KEY} --invite-file i.txt --json --verbose`;
+    `--host pc --port 7 --name ada --data-dir=-odd --ephemeral --room #den --relay-key ${KEY} --invite-file i.txt --passphrase-file p.txt --json --verbose`;
   assertEquals(parseClientFlags(args.split(" ")), {
     kind: "run",
     flags: {
@@ -107,6 +109,7 @@ Deno.test("parseClientFlags() takes every flag", () => {
       port: 7,
       name: "ada",
       dataDir: "-odd",
+      passphraseFile: "p.txt",
       ephemeral: true,
       room: "den",
       relayKey: KEY,
@@ -149,6 +152,102 @@ Deno.test("parseClientFlags() takes a relay key as people copy it, and lets it w
   assertEquals([parsed.flags.relayKey, parsed.flags.trustOnFirstUse], [KEY, false]);
   const trusting = parseClientFlags(["--trust-on-first-use"]);
   assert(trusting.kind === "run" && trusting.flags.trustOnFirstUse);
+});
+
+Deno.test("parseClientFlags() takes each command about identities with its own flags alone", () => {
+  const kept = { dataDir: "d", passphraseFile: "p" };
+  const cases: [string, IdentityFlags][] = [
+    ["identity", { action: "show", json: false }],
+    ["identity show", { action: "show", json: false }],
+    ["--json identity show --data-dir d --passphrase-file=p", { action: "show", ...kept, json: true }],
+    ["identity export x.id", { action: "export", file: "x.id" }],
+    ["identity export --export-passphrase-file q -- -odd", {
+      action: "export",
+      file: "-odd",
+      exportPassphraseFile: "q",
+    }],
+    ["identity import x.id", { action: "import", file: "x.id", replace: false }],
+    ["identity import x.id --replace --export-passphrase-file q --data-dir d --passphrase-file p", {
+      action: "import",
+      ...kept,
+      file: "x.id",
+      exportPassphraseFile: "q",
+      replace: true,
+    }],
+    ["identity passphrase", { action: "passphrase" }],
+    ["identity passphrase --new-passphrase-file n", { action: "passphrase", newPassphraseFile: "n" }],
+  ];
+  for (const [line, flags] of cases) {
+    assertEquals(parseClientFlags(line.split(" ")), { kind: "identity", flags }, line);
+  }
+});
+
+Deno.test("parseClientFlags() takes each command about relays, and the address as the chat keeps it", () => {
+  const kept = { dataDir: "d", passphraseFile: "p" };
+  const cases: [string, RelaysFlags][] = [
+    ["relays", { action: "list", json: false }],
+    ["relays list --json", { action: "list", json: true }],
+    ["relays forget pc", { action: "forget", address: "pc:5001" }],
+    ["relays forget PC:7 --data-dir d --passphrase-file p", { action: "forget", ...kept, address: "pc:7" }],
+    ["relays forget ::1", { action: "forget", address: "[::1]:5001" }],
+    ["relays forget [::1]:5001", { action: "forget", address: "[::1]:5001" }],
+    ["relays forget [FE80::A%en0]:07", { action: "forget", address: "[fe80::a%en0]:7" }],
+  ];
+  for (const [line, flags] of cases) {
+    assertEquals(parseClientFlags(line.split(" ")), { kind: "relays", flags }, line);
+  }
+});
+
+Deno.test("parseClientFlags() refuses what a command does not take, and says what it takes", () => {
+  const cases: [string, string, string][] = [
+    ["identity shwo", '"shwo" after identity', "show, export FILE, import FILE or passphrase"],
+    ["identity 5001", '"5001" after identity', "--host identity"],
+    ["relays forgt pc", '"forgt" after relays', "list or forget"],
+    ["identity show x", 'the argument "x"', "--help"],
+    ["identity passphrase x", 'the argument "x"', "--help"],
+    ["identity export", "identity export without FILE", "Write sotto identity export FILE."],
+    ["identity export ", "identity export without FILE", "Write sotto identity export FILE."],
+    ["identity import", "identity import without FILE", "Write sotto identity import FILE."],
+    ["identity export a b", 'the argument "b"', "--help"],
+    ["relays list x", 'the argument "x"', "--help"],
+    ["relays forget", "relays forget without HOST[:PORT]", "Write sotto relays forget HOST[:PORT]."],
+    ["relays forget a b", 'the argument "b"', "--help"],
+    ["relays forget http://x", "as a host", "Leave out"],
+    ["relays forget pc:0", 'the port "0"', "whole number"],
+    ["identity show --port 1", "--port with identity show", "--data-dir, --passphrase-file and --json alone."],
+    ["identity show --ephemeral", "--ephemeral with identity show", "It takes"],
+    ["identity show --replace", "--replace with identity show", "It takes"],
+    [
+      "identity export x --json",
+      "--json with identity export",
+      "--passphrase-file and --export-passphrase-file alone.",
+    ],
+    ["identity export x --replace", "--replace with identity export", "It takes"],
+    ["identity export x --new-passphrase-file n", "--new-passphrase-file with identity export", "It takes"],
+    ["identity import x --name ada", "--name with identity import", "--replace alone."],
+    ["identity passphrase --export-passphrase-file n", "--export-passphrase-file with identity passphrase", "It takes"],
+    ["relays list --verbose", "--verbose with relays list", "--data-dir, --passphrase-file and --json alone."],
+    ["relays forget pc --json", "--json with relays forget", "--data-dir and --passphrase-file alone."],
+    ["pc --replace", "--replace here", "sotto identity import."],
+    ["--new-passphrase-file n", "--new-passphrase-file here", "sotto identity passphrase."],
+    ["pc --export-passphrase-file n", "--export-passphrase-file here", "sotto identity export and import."],
+    ["identity export --passphrase-file", "--passphrase-file without a value", "Write"],
+  ];
+  for (const [line, message, hint] of cases) {
+    const error = assertThrows(() => parseClientFlags(line.split(" ")), UserError, message);
+    assertEquals(error.code, "badFlag");
+    assertStringIncludes(error.hint, hint, line);
+  }
+});
+
+Deno.test("parseClientFlags() gives help and version beside a command too, and calls a relay of its name", () => {
+  assertEquals(parseClientFlags(["identity", "export", "--help"]), { kind: "help", text: CLIENT_HELP });
+  assertEquals(parseClientFlags(["relays", "--version"]).kind, "version");
+  for (const args of [["--host", "identity"], ["identity:5001"]]) {
+    const parsed = parseClientFlags(args);
+    assert(parsed.kind === "run");
+    assertEquals(parsed.flags.host, "identity");
+  }
 });
 
 /** Each refused command line, a piece of the message and a piece of the hint. */
@@ -242,6 +341,7 @@ Deno.test("parseServerFlags() and parseClientFlags() prefer help to version to r
 Deno.test("parseClientFlags() and parseServerFlags() throw nothing but UserError, for any arguments", () => {
   const piece = fc.oneof(
     fc.constantFrom("--", "-", "--host", "--port", "--json", "--name", "pc", "5001", "--help", "-h", "="),
+    fc.constantFrom("identity", "relays", "show", "export", "import", "forget", "--replace", "--passphrase-file"),
     fc.string({ unit: "binary", maxLength: 8 }),
     fc.string({ maxLength: 6 }).map((text) => `--${text}`),
   );

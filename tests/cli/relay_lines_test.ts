@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { fingerprintWords } from "../../lib/cli/words.ts";
 import { logLine, startLines } from "../../lib/cli/relay_lines.ts";
 
 const FINGERPRINT = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSA";
@@ -7,6 +8,7 @@ const LISTENING = {
   host: "0.0.0.0",
   port: 5001,
   fingerprint: FINGERPRINT,
+  words: await fingerprintWords(FINGERPRINT),
   lan: ["192.168.1.7"],
   isPrivate: false,
   isFromCheckout: false,
@@ -22,6 +24,8 @@ Deno.test("startLines() tells where, who, and what others type", () => {
   assert(lines[0]?.startsWith("Relay office listens on 0.0.0.0:5001."));
   assert(lines.includes("  addresses    192.168.1.7:5001"));
   assert(lines.some((line) => line.replaceAll(" ", "").includes(FINGERPRINT)));
+  const spelled = lines.map((line) => line.replace("in words", "").trim()).join(" ").split(/ +/).join(" ");
+  assert(spelled.includes(LISTENING.words.join(" ")));
   assertEquals(toType(LISTENING), `  sotto 192.168.1.7 --relay-key ${FINGERPRINT}`);
 });
 

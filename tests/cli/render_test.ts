@@ -91,13 +91,13 @@ Deno.test("renderEvent() lists who was met with mark, presence, first sight and 
   const bob: Peer = { handle: "bob", fingerprint: KEY, trust: "verified", firstSeen: AT, isHere: true };
   const carol: Peer = { ...bob, handle: "carol", trust: "new", isHere: false };
   assertEquals<string[]>(renderEvent({ type: "peers", peers: [bob, carol] }, PLAIN), [
-    "* Met in this run: 2",
+    "* Met so far: 2",
     "  bob [verified] here, first seen 2026-01-01T00:00:00Z",
     `    ${spellFingerprint(KEY)}`,
     "  carol [new] gone, first seen 2026-01-01T00:00:00Z",
     `    ${spellFingerprint(KEY)}`,
   ]);
-  assertEquals<string[]>(renderEvent({ type: "peers", peers: [] }, PLAIN), ["* Met in this run: nobody"]);
+  assertEquals<string[]>(renderEvent({ type: "peers", peers: [] }, PLAIN), ["* Met so far: nobody"]);
 });
 
 Deno.test("renderEvent() says at first: secured, which relay and fingerprint, who you are, who is here", () => {

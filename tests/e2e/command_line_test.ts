@@ -207,7 +207,7 @@ Deno.test("both programs leave a damaged or exposed key alone and say what to do
   await relay.process.exit();
 
   const starts: [string, () => Promise<Exit>][] = [
-    [`${dataDir}/identity.key`, () => stage.call(relay, "alice", { dataDir }).exit()],
+    [`${dataDir}/data.key`, () => stage.call(relay, "alice", { dataDir }).exit()],
     [
       `${relay.dataDir}/relay.key`,
       () => stage.run("sotto-server", ["--json", "--host", "127.0.0.1", "--port", "0", "--data-dir", relay.dataDir]),
@@ -220,7 +220,7 @@ Deno.test("both programs leave a damaged or exposed key alone and say what to do
     flipped[20] = (flipped[20] as number) ^ 1;
     for (const damaged of [new Uint8Array(0), whole.subarray(0, 30), flipped, new Uint8Array(100_000)]) {
       await Deno.writeFile(path, damaged);
-      assertStringIncludes(assertRefused(await start(), { code: "dataDirUnusable", exit: 1 })["message"], path);
+      assertStringIncludes(assertRefused(await start(), { code: "dataDirUnusable", exit: 1 })["message"], dirOf(path));
       assertEquals(await Deno.readFile(path), new Uint8Array(damaged));
     }
     await Deno.writeFile(path, whole);
@@ -237,6 +237,10 @@ Deno.test("both programs leave a damaged or exposed key alone and say what to do
   assertEquals(await Deno.readTextFile(names), '{"v":1,"names":[{}]}');
 });
 
+function dirOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
 Deno.test("sotto --ephemeral leaves no file, and takes the login name where nobody can be asked", async () => {
   await using stage = new Stage();
   const relay = await stage.relay();
@@ -250,7 +254,7 @@ Deno.test("sotto --ephemeral leaves no file, and takes the login name where nobo
   const kept = await stage.run("sotto", [...args, "--name", "dora"], { env });
   assertEquals(kept.code, 0);
   if (Deno.build.os === "linux") {
-    assertEquals((await Deno.stat(`${home}/.local/share/sotto/identity.key`)).mode! & 0o777, 0o600);
+    assertEquals((await Deno.stat(`${home}/.local/share/sotto/client.db`)).mode! & 0o777, 0o600);
   }
 });
 

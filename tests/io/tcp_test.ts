@@ -479,3 +479,21 @@ Deno.test("TcpLink serves many links at once, each of which ends by itself", asy
     assertEquals(other.delivered.length, 20);
   }
 });
+
+Deno.test("TcpLink.isAlive() tells whether the peer answers in time", async () => {
+  const { caller, relay } = await owners();
+  assertEquals(await relay.tcp.isAlive(10_000), true);
+  assertEquals(await Promise.all([relay.tcp.isAlive(10_000), relay.tcp.isAlive(10_000)]), [true, true]);
+  caller.tcp.close("quit", "gone");
+  await Promise.all([caller.over(), relay.over()]);
+  assertEquals(await relay.tcp.isAlive(10_000), false, "at once, for the link is over");
+});
+
+Deno.test("TcpLink.isAlive() is false for a peer that keeps the line open and says nothing", async () => {
+  const { relay, conn } = await ownerAndRawCaller();
+  assertEquals(await relay.tcp.isAlive(50), false);
+  const asked = relay.tcp.isAlive(10_000);
+  conn.close();
+  assertEquals(await asked, false, "as soon as the line ends");
+  await relay.over();
+});

@@ -89,12 +89,15 @@ export class Stage implements AsyncDisposable {
 
   /**
    * Starts a relay and waits until it listens.
-   * @param options where its data is and further flags
+   * @param options where its data is, further flags, and the port of an earlier one that has ended
    * @returns the relay
    */
-  async relay(options: { readonly dataDir?: string; readonly flags?: readonly string[] } = {}): Promise<StagedRelay> {
+  async relay(
+    options: { readonly dataDir?: string; readonly flags?: readonly string[]; readonly port?: number } = {},
+  ): Promise<StagedRelay> {
     const dataDir = options.dataDir ?? `${await this.directory()}/relay`;
-    const args = ["--json", "--host", "127.0.0.1", "--port", "0", "--name", "stage", "--data-dir", dataDir];
+    const where = ["--host", "127.0.0.1", "--port", String(options.port ?? 0)];
+    const args = ["--json", ...where, "--name", "stage", "--data-dir", dataDir];
     const process = this.start("sotto-server", [...args, ...options.flags ?? []]);
     const { port, fingerprint } = await process.next("listening");
     return { process, port, fingerprint, dataDir };

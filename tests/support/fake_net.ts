@@ -10,6 +10,7 @@ import { Chat } from "../../lib/chat/chat.ts";
 import { type Command, parseLine } from "../../lib/chat/commands.ts";
 import type { ChatEffect, ChatInput } from "../../lib/chat/effects.ts";
 import type { ChatEvent } from "../../lib/chat/events.ts";
+import type { ChatChanges, ChatState, StoredCursor } from "../../lib/chat/state.ts";
 import { generateDhKeyPair } from "../../lib/crypto/dh.ts";
 import { secureRandom } from "../../lib/crypto/random.ts";
 import { type Certificate, createCertificate } from "../../lib/e2ee/certificate.ts";
@@ -45,6 +46,48 @@ export const NAME_TTL_MS = 60_000;
 /** What a test does to a packet on its way to a client: give back what shall arrive instead. */
 export type Tamper = (packet: Packet<RelayMessage>, to: FakeClient) => Packet<RelayMessage>[];
 
+/** What a client keeps: the last of each row, as a store would give it back. */
+export class Kept {
+  readonly #sessions = new Map<string, Bytes>();
+  readonly #peers = new Map<string, ChatState["peers"][number]>();
+  readonly #cursors = new Map<string, StoredCursor>();
+  #prekeys: Bytes | undefined;
+  #forgotten: Bytes | undefined;
+
+  /** Keeps changes. */
+  commit({ sessions, peers, cursors }: ChatChanges): void {
+    this.#prekeys = sessions.prekeys ?? this.#prekeys;
+    this.#forgotten = sessions.forgotten ?? this.#forgotten;
+    for (const { fingerprint, encoded } of sessions.peers) set(this.#sessions, fingerprint, encoded);
+    for (const { fingerprint, record } of peers) set(this.#peers, fingerprint, record);
+    for (const cursor of cursors) this.#cursors.set(`${cursor.relay}/${cursor.stream}`, cursor);
+  }
+
+  /** What a client starts from. */
+  get state(): ChatState {
+    const sessions = this.#prekeys === undefined || this.#forgotten === undefined
+      ? undefined
+      : { prekeys: this.#prekeys, forgotten: this.#forgotten, peers: [...this.#sessions.values()] };
+    return { sessions, peers: [...this.#peers.values()], cursors: [...this.#cursors.values()] };
+  }
+
+  /** An old copy of a directory, to be put back later. */
+  copy(): Kept {
+    const copy = new Kept();
+    copy.#prekeys = this.#prekeys;
+    copy.#forgotten = this.#forgotten;
+    for (const [key, value] of this.#sessions) copy.#sessions.set(key, value);
+    for (const [key, value] of this.#peers) copy.#peers.set(key, value);
+    for (const [key, value] of this.#cursors) copy.#cursors.set(key, value);
+    return copy;
+  }
+}
+
+function set<T>(rows: Map<string, T>, key: string, value: T | undefined): void {
+  if (value === undefined) rows.delete(key);
+  else rows.set(key, value);
+}
+
 /** What a client said to the relay. */
 export interface Sent {
   readonly from: FakeClient;
@@ -59,6 +102,10 @@ export interface JoinOptions {
   readonly life?: Life;
   /** The room, `lobby` without. */
   readonly room?: string;
+  /** The certificate of an earlier run, which goes on; a newer one without. */
+  readonly certificate?: Certificate;
+  /** What an earlier run kept; nothing without. */
+  readonly kept?: Kept;
   /** Another name that the client claims in its messages, in a newer certificate that the relay never sees. */
   readonly claims?: string;
 }
@@ -79,6 +126,7 @@ export class FakeClient {
     readonly chat: Chat,
     readonly identity: Identity,
     readonly certificate: Certificate,
+    readonly kept: Kept,
   ) {}
 
   /** Types a line, and lets everything that follows from it happen. */
@@ -157,8 +205,9 @@ export class FakeNet {
     this.relay = new Relay({ log, names: new NameBook({ ttlMs: NAME_TTL_MS }) });
   }
 
-  static async create(): Promise<FakeNet> {
-    const { publicBytes } = await generateDhKeyPair();
+  /** Makes a relay with an empty log, under a key of its own or the one given. */
+  static async create(relayPublic?: Bytes): Promise<FakeNet> {
+    const publicBytes = relayPublic ?? (await generateDhKeyPair()).publicBytes;
     return new FakeNet(publicBytes, await relayFingerprint(publicBytes));
   }
 
@@ -179,7 +228,8 @@ export class FakeNet {
     this.nowMs += 1; // a restarted client's certificate is newer
     const identity = options.identity ??
       await generateIdentity({ life: options.life ?? "lasting", nowMs: this.nowMs });
-    const certificate = await createCertificate(identity, { handle, createdMs: this.nowMs });
+    const certificate = options.certificate ?? await createCertificate(identity, { handle, createdMs: this.nowMs });
+    const kept = options.kept ?? new Kept();
     const { name, folded } = checkRoomName(options.room ?? "lobby");
     const room = { name, id: fingerprintOf(await openRoomId(this.relayPublic, folded)) };
     const relay = { name: "test relay", fingerprint: this.relayPrint };
@@ -187,14 +237,21 @@ export class FakeNet {
     const claimed = claims === undefined
       ? certificate
       : await createCertificate(identity, { handle: claims, createdMs: this.nowMs + 1 });
-    const chat = await Chat.create({ identity, certificate: claimed, relay, room }, this.nowMs);
-    const client = new FakeClient(this, this.#nextLink++, chat, identity, certificate);
+    const state = kept.state;
+    const chat = await Chat.create({ identity, certificate: claimed, relay, room, state }, this.nowMs);
+    const client = new FakeClient(this, this.#nextLink++, chat, identity, certificate, kept);
     this.clients.set(client.link, client);
     this.everybody.push(client);
     const { fingerprint, life, createdMs, encoded } = certificate;
     const caller = { fingerprint, handle, life, createdMs, certificate: encoded };
     this.relayInput({ kind: "opened", link: client.link, caller, nowMs: this.nowMs });
     return client;
+  }
+
+  /** Starts somebody again who is gone: who they are, and what they kept, goes on. */
+  restart(before: FakeClient, kept: Kept = before.kept): Promise<FakeClient> {
+    const { identity, certificate } = before;
+    return this.join(certificate.handle, { identity, certificate, kept });
   }
 
   /** Moves the clock and gives every tick that is due. */
@@ -232,7 +289,10 @@ export class FakeNet {
 
   /** Gives a client one input and does what it says. */
   async give(client: FakeClient, input: ChatInput): Promise<void> {
-    for (const effect of await this.#handle(client, input)) {
+    const effects = await this.#handle(client, input);
+    const changes = client.chat.takeChanges();
+    if (changes !== undefined) client.kept.commit(changes); // before anything of it leaves
+    for (const effect of effects) {
       if (effect.kind === "show") client.events.push(effect.event);
       else if (effect.kind === "wakeAt") client.wakeAtMs = effect.atMs;
       else if (effect.kind === "send") this.#fromClient(client, effect.packet);

@@ -1,0 +1,51 @@
+/**
+ * What a client keeps between runs, as the chat core knows it: state to start from, and changes of it. The core says
+ * what changed; whoever drives it keeps that in one transaction before it does what the core asked for (PROTOCOL §0.6).
+ * @module
+ */
+
+import type { Bytes } from "../bytes/writer.ts";
+import type { SessionBookChanges } from "../e2ee/session_book.ts";
+import type { Cursor, Fingerprint, StreamName } from "../wire/messages.ts";
+import type { PeerRecord } from "./peer_record.ts";
+import type { PeerRecordChange } from "./trust_book.ts";
+
+/** Prekeys and ratchets as they were stored; secret. */
+export interface StoredSessions {
+  /** The prekeys. */
+  readonly prekeys: Bytes;
+  /** All sessions with each peer. */
+  readonly peers: readonly Bytes[];
+  /** The ids of sessions with forgotten peers. */
+  readonly forgotten: Bytes;
+}
+
+/** How far a stream was read. */
+export interface StoredCursor extends Cursor {
+  /** The relay whose stream it is: an inbox has the same name on each of them. */
+  readonly relay: Fingerprint;
+  /** The stream. */
+  readonly stream: StreamName;
+  /** The relay's time of that place; it never decreases (PROTOCOL §6). */
+  readonly at: number;
+}
+
+/** What a client starts from. */
+export interface ChatState {
+  /** Prekeys and ratchets; there are none before the first commit. */
+  readonly sessions: StoredSessions | undefined;
+  /** Whom the person met, and how well their keys are known. */
+  readonly peers: readonly PeerRecord[];
+  /** How far streams were read, on every relay. */
+  readonly cursors: readonly StoredCursor[];
+}
+
+/** What is to be kept of one step, all or nothing. */
+export interface ChatChanges {
+  /** Of prekeys and ratchets. */
+  readonly sessions: SessionBookChanges;
+  /** Of those whom the person met. */
+  readonly peers: readonly PeerRecordChange[];
+  /** Of how far streams were read. */
+  readonly cursors: readonly StoredCursor[];
+}

@@ -1,0 +1,102 @@
+/**
+ * Keeps before it does (PROTOCOL §0.6): the effects of turns wait until what the turns changed is on the disk. While one
+ * transaction is being written, what comes meanwhile gathers for the next, so that a busy client pays for a few large
+ * transactions instead of one for each packet.
+ * @module
+ */
+
+import type { ChatEffect } from "../chat/effects.ts";
+import type { ChatChanges } from "../chat/state.ts";
+
+/** Effects that may wait for a transaction; at this many no input is taken until they are done. */
+export const EFFECTS_WAITING_MAX = 512;
+
+/** What a queue works with. */
+export interface CommitQueueOptions {
+  /**
+   * Takes what has changed, between two turns: no turn that has begun is half in it.
+   * @param atOnce called once, in one step, when no turn runs
+   * @returns what `atOnce` returned
+   */
+  readonly betweenTurns: <T>(atOnce: () => T) => Promise<T>;
+  /** Gives what has changed since the last call. */
+  readonly takeChanges: () => ChatChanges | undefined;
+  /** Writes changes, all or none. */
+  readonly commit: (changes: ChatChanges) => Promise<void>;
+  /** Does an effect; does not wait. */
+  readonly perform: (effect: ChatEffect) => void;
+  /** Is told once that a transaction failed: nothing more is done from then on. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** The effects of one client on their way to be done. */
+export class CommitQueue {
+  readonly #options: CommitQueueOptions;
+  #waiting: ChatEffect[] = [];
+  #running: Promise<void> | undefined;
+  #hasFailed = false;
+
+  /**
+   * Starts with nothing waiting.
+   * @param options where changes come from and go to
+   */
+  constructor(options: CommitQueueOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes the effects of one turn, in order; to be called within the turn.
+   * @param effects what is to be done once the turn's changes are kept
+   */
+  add(effects: readonly ChatEffect[]): void {
+    if (this.#hasFailed) return;
+    this.#waiting.push(...effects);
+    this.#running ??= this.#run();
+  }
+
+  /** Waits while too much is waiting; never to be called within a turn. */
+  async ready(): Promise<void> {
+    if (this.#waiting.length >= EFFECTS_WAITING_MAX) await this.#running;
+  }
+
+  /** Waits until everything that was added is done, or can never be. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { betweenTurns, takeChanges, failed } = this.#options;
+    try {
+      do {
+        const { changes, effects } = await betweenTurns(() => {
+          const taken = { changes: takeChanges(), effects: this.#waiting };
+          this.#waiting = [];
+          return taken;
+        });
+        await this.#keepAndDo(changes, effects);
+      } while (this.#waiting.length > 0);
+    } catch (error) {
+      this.#hasFailed = true;
+      this.#waiting = [];
+      failed(error);
+    } finally {
+      this.#running = undefined; // in the step that saw nothing waiting: what is added from now on starts anew
+    }
+  }
+
+  async #keepAndDo(changes: ChatChanges | undefined, effects: readonly ChatEffect[]): Promise<void> {
+    const { commit, perform } = this.#options;
+    try {
+      if (changes !== undefined) await commit(changes);
+    } catch (error) {
+      // The relay has these lines, whatever this machine keeps.
+      for (const effect of effects) if (isAccepted(effect)) perform(effect);
+      throw error;
+    }
+    for (const effect of effects) perform(effect);
+  }
+}
+
+function isAccepted(effect: ChatEffect): boolean {
+  return effect.kind === "show" && effect.event.type === "accepted";
+}
