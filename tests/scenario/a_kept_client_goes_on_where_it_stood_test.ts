@@ -1,7 +1,9 @@
 // Aim: a client that kept its state is the same one after a restart: sessions, names, trust and places go on, and what
 // reached the relay meanwhile is read once. State put back from an old copy never uses a key twice.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
+import type { Packet, RelayMessage } from "../../lib/wire/messages.ts";
+
 import { FakeNet } from "../support/fake_net.ts";
 
 Deno.test("a restarted client goes on in the sessions it had, without asking for keys", async () => {
@@ -119,4 +121,29 @@ Deno.test("somebody who comes under another name is still read, and written to o
   await robert.type("/pm alice five");
   assertEquals([alice.texts, robert.texts], [["two", "three", "five"], ["four"]]);
   assertEquals(alice.all("error"), []);
+});
+
+Deno.test("a first message that the relay plays again after a restart begins nothing and shows nothing", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  let first: Packet<RelayMessage> | undefined;
+  net.tamper = (packet, to) => {
+    if (to === bob && packet.message.t === "event") first ??= packet;
+    return [packet];
+  };
+  await alice.type("/pm bob one");
+  await bob.type("/pm alice two");
+  await bob.drop();
+  const again = await net.restart(bob);
+  assert(first?.message.t === "event");
+  for (const id of [first.message.id, "ab".repeat(16)]) {
+    const seq = 1_000 + again.events.length; // a place that was never given
+    net.inject(again, { message: { ...first.message, id, seq }, body: first.body });
+    await net.settle();
+  }
+  await alice.type("/pm bob three");
+  assertEquals(again.texts, []); // its place is below the invented one, which the gap has told of
+  assertEquals(again.notices.includes("gap"), true);
+  await again.type("/pm alice four");
+  assertEquals(alice.texts, ["two", "four"]);
 });
