@@ -1,0 +1,389 @@
+/**
+ * One room as one member knows it (PROTOCOL §4): its log, how we speak in it, how we listen, and what was said since each
+ * head. It is moved on by the room's stream, event by event and one at a time, and by the sender keys that come through
+ * the sessions with its members. Does no I/O.
+ *
+ * The owner stores the room by its changes (PROTOCOL §0.6): after each step, and before anything of that step leaves, it
+ * keeps what `takeChanges` gives in one transaction with the place of the stream. The rows:
+ *
+ * ```
+ * members             see membership_codec.ts
+ * speaker             see room_speaker.ts
+ * chain/… held/… late/…   see room_rows.ts
+ * counters            version 1 | lv(suite 1) | lv(tally, see tally.ts)
+ *                               | lv(of each sender: id 32 | last m 8 | time of the last message 8)
+ * ```
+ *
+ * @module
+ */
+
+import { DecodeError } from "../bytes/errors.ts";
+import { ByteReader } from "../bytes/reader.ts";
+import { type Bytes, concat, lvCat, u64be, u8 } from "../bytes/writer.ts";
+import { SHA256_BYTES } from "../crypto/hash.ts";
+import { type RandomBytes, secureRandom } from "../crypto/random.ts";
+import { type Fingerprint, fingerprintOf, idOf } from "./identity.ts";
+import { type AppliedOp, Membership } from "./membership.ts";
+import type { OpPlace } from "./membership_rules.ts";
+import type { RoomKind } from "./membership_state.ts";
+import type { KeyHeard, MessagePlace, OpenedRoomMessage, RoomHeard } from "./room_heard.ts";
+import { RoomListener, slackOf } from "./room_listener.ts";
+import { roomMessageHash } from "./room_message.ts";
+import { RoomSpeaker } from "./room_speaker.ts";
+import { RoomTally, type TallyClaim, type TallyVerdict } from "./room_tally.ts";
+import { ROSTER_MEMBERS_MAX } from "./roster.ts";
+import { readSuite, suiteField } from "./signed.ts";
+import { readItems, readVersion, STATE_VERSION } from "./state_fields.ts";
+import { decodeTally, emptyTally, encodeTally } from "./tally.ts";
+
+/** Senders whose numbers are remembered: all members, and as many that have left. */
+export const SENDERS_MAX: number = 2 * ROSTER_MEMBERS_MAX;
+
+const COUNTER_BYTES = SHA256_BYTES + 16;
+const TALLY_MAX_BYTES = 128;
+
+/** Whose room it is. */
+export interface RoomOptions {
+  /** We. */
+  readonly self: Fingerprint;
+  /** Where keys come from. */
+  readonly random?: RandomBytes;
+}
+
+/** A row of a room's state; `undefined` deletes it. Secret. */
+export interface RoomRow {
+  /** Its name within the room. */
+  readonly name: string;
+  /** What takes the place of what was stored. */
+  readonly value: Bytes | undefined;
+}
+
+/** What a message says about what its author wrote and read before. */
+export interface RoomClaims {
+  /** The number of the message among all of its author's in this room. */
+  readonly m: number;
+  /** What its author had read since the message's head. */
+  readonly tally: TallyClaim;
+}
+
+/** What the claims of a message tell. */
+export interface ClaimsVerdict {
+  /** How many messages of its author are missing right before it. */
+  readonly missing: number;
+  /** How what they had read compares with what we read. */
+  readonly tally: TallyVerdict;
+}
+
+interface Counter {
+  readonly m: number;
+  readonly activeMs: number;
+}
+
+/** A message that we sealed. */
+export interface SealedForRoom {
+  /** What to publish. */
+  readonly message: Bytes;
+  /** The epoch of its head. */
+  readonly epoch: number;
+  /** How many removals it may have missed when it is placed. */
+  readonly slack: number;
+  /** The id of its chain in hexadecimal. */
+  readonly keyId: string;
+}
+
+/** A room. */
+export class Room {
+  readonly #membership: Membership;
+  readonly #speaker: RoomSpeaker;
+  readonly #listener: RoomListener;
+  readonly #tally: RoomTally;
+  readonly #self: Fingerprint;
+  readonly #counters: Map<Fingerprint, Counter>;
+  readonly #changed = new Set<string>();
+
+  private constructor(parts: {
+    readonly membership: Membership;
+    readonly speaker: RoomSpeaker;
+    readonly tally: RoomTally;
+    readonly counters: Map<Fingerprint, Counter>;
+    readonly self: Fingerprint;
+  }) {
+    this.#membership = parts.membership;
+    this.#speaker = parts.speaker;
+    this.#tally = parts.tally;
+    this.#counters = parts.counters;
+    this.#self = parts.self;
+    const { membership, self, tally } = parts;
+    this.#listener = new RoomListener({ membership, self, tally });
+  }
+
+  /**
+   * Begins with an empty log.
+   * @param kind how people come in
+   * @param room the room's id, 32 bytes
+   * @param options we
+   * @returns the room, of which nothing is stored yet
+   */
+  static async begin(kind: RoomKind, room: Bytes, options: RoomOptions): Promise<Room> {
+    const { self, random = secureRandom } = options;
+    const membership = await Membership.begin(kind, room);
+    const speaker = new RoomSpeaker({ membership, self, random });
+    const tally = new RoomTally(emptyTally(membership.head));
+    const begun = new Room({ membership, speaker, tally, counters: new Map(), self });
+    for (const name of ["members", "speaker", "counters"]) begun.#changed.add(name);
+    return begun;
+  }
+
+  /**
+   * Goes on where the stored rows stand.
+   * @param rows the last value of each row that was not deleted
+   * @param options we
+   * @returns the room, with nothing changed
+   * @throws {DecodeError} when a row is damaged, missing or of no known kind
+   */
+  static async restore(
+    rows: readonly { readonly name: string; readonly value: Bytes }[],
+    options: RoomOptions,
+  ): Promise<Room> {
+    const { self, random = secureRandom } = options;
+    const byName = new Map(rows.map(({ name, value }) => [name, value]));
+    const of = (name: string): Bytes => {
+      const value = byName.get(name);
+      if (value === undefined) throw new DecodeError(`Cannot restore room: the row ${name} is missing`);
+      byName.delete(name);
+      return value;
+    };
+    const membership = await Membership.decode(of("members"));
+    const speaker = await RoomSpeaker.decode(of("speaker"), { membership, self, random });
+    const { tally, counters } = decodeCounters(of("counters"));
+    const room = new Room({ membership, speaker, tally, counters, self });
+    for (const [who, { activeMs }] of counters) await membership.noteActivity(who, activeMs);
+    for (const [name, value] of byName) await room.#listener.restore(name, value);
+    return room;
+  }
+
+  /** Its members and its head; move it on by this room alone. */
+  get membership(): Omit<Membership, "apply" | "noteActivity"> {
+    return this.#membership;
+  }
+
+  /** Whether we are a member. */
+  get isMember(): boolean {
+    return this.#membership.memberOf(this.#self) !== undefined;
+  }
+
+  /**
+   * Takes the next placed op.
+   * @param bytes whatever the relay placed
+   * @param place its number, the relay's time, and the time now
+   * @returns what became of it, and of what had waited for it
+   * @throws {ProtocolError} when it is not the next one
+   */
+  async placeOp(
+    bytes: Bytes,
+    place: OpPlace & { readonly nowMs: number },
+  ): Promise<{ readonly applied: AppliedOp; readonly released: readonly RoomHeard[] }> {
+    const wasMember = this.isMember;
+    const applied = await this.#membership.apply(bytes, { epoch: place.epoch, atMs: place.atMs });
+    await this.#tally.reset(this.#membership.head);
+    this.#changed.add("members").add("counters");
+    if (wasMember && !this.isMember) {
+      this.#speaker.silence();
+      this.#changed.add("speaker");
+    }
+    if (applied.valid && applied.change.kind === "renewed") {
+      this.#speaker.lost(applied.change.member.certificate.fingerprint); // a newer certificate: perhaps without a past
+      this.#changed.add("speaker");
+    }
+    return { applied, released: this.#noted(await this.#listener.opPlaced(applied, place.nowMs)) };
+  }
+
+  /**
+   * Takes the next placed message of somebody else.
+   * @param bytes what was published
+   * @param place where
+   * @returns what became of it
+   */
+  async message(bytes: Bytes, place: MessagePlace): Promise<RoomHeard> {
+    const heard = await this.#listener.take(bytes, place);
+    this.#changed.add("counters");
+    this.#noted([heard]);
+    return heard;
+  }
+
+  /**
+   * Takes in that a message of ours was placed next.
+   * @param message what was published
+   */
+  async placed(message: Bytes): Promise<void> {
+    await this.#tally.add(await roomMessageHash(message));
+    this.#changed.add("counters");
+  }
+
+  /**
+   * Takes a sender key that came through a session.
+   * @param bytes what was opened, an `isSenderKey` for this room
+   * @param peer whose session
+   * @param nowMs the time now
+   * @returns what became of it, and of what had waited for it
+   */
+  async key(bytes: Bytes, peer: Fingerprint, nowMs: number): Promise<KeyHeard> {
+    const heard = await this.#listener.takeKey(bytes, peer, nowMs);
+    this.#noted(heard.released);
+    return heard;
+  }
+
+  /**
+   * Holds what a message says of itself against what we know; to be called once for each message, in the order in which
+   * they were opened.
+   * @param message what was opened
+   * @param claims what stands in its plaintext
+   * @returns what is missing, and whether its author was told another story
+   */
+  check(message: OpenedRoomMessage, claims: RoomClaims): ClaimsVerdict {
+    const { fingerprint } = message.sender;
+    const counter = this.#counters.get(fingerprint);
+    const last = counter?.m ?? 0;
+    // A newcomer starts at the first number that they see. What waits for its key is not missing.
+    const between = last === 0 ? 0 : Math.max(0, claims.m - last - 1);
+    const missing = message.isLate ? 0 : Math.max(0, between - this.#listener.waitingOf(fingerprint));
+    if (claims.m > last) this.#count(fingerprint, { m: claims.m, activeMs: counter?.activeMs ?? 0 });
+    return { missing, tally: this.#tally.compare(message.head, claims.tally, message.before) };
+  }
+
+  /**
+   * Replaces our chain if that is due, and tells who is to get it before the next message.
+   * @param to those whom the person was shown and who may have our keys
+   * @param nowMs the time now
+   * @returns members that do not have it
+   */
+  async prepare(to: ReadonlySet<Fingerprint>, nowMs: number): Promise<Fingerprint[]> {
+    const before = this.#speaker.keyId;
+    const lacking = await this.#speaker.prepare(to, nowMs);
+    if (this.#speaker.keyId !== before) this.#changed.add("speaker");
+    return lacking;
+  }
+
+  /** The id of our chain in hexadecimal, `undefined` without one. */
+  get keyId(): string | undefined {
+    return this.#speaker.keyId;
+  }
+
+  /** Who has our chain. */
+  get holders(): ReadonlySet<Fingerprint> {
+    return this.#speaker.holders;
+  }
+
+  /**
+   * Gives our chain for one member; call it before the message that they are to read.
+   * @param who a member
+   * @returns a sender key to seal for them alone. Secret
+   */
+  handOver(who: Fingerprint): Promise<Bytes> {
+    return this.#speaker.handOver(who);
+  }
+
+  /**
+   * Notes that a member has our chain.
+   * @param who the member
+   * @param keyId the chain's id, for another may be in use by now
+   */
+  handed(who: Fingerprint, keyId: string): void {
+    this.#speaker.handed(who, keyId);
+    this.#changed.add("speaker");
+  }
+
+  /**
+   * Numbers a message of ours and tells what we have read: for its plaintext.
+   * @param m its number if it is sealed again; a new one without
+   * @returns what it says of itself
+   */
+  claims(m?: number): RoomClaims {
+    const { count, digest } = this.#tally.state;
+    if (m === undefined) this.#changed.add("speaker");
+    return { m: m ?? this.#speaker.nextM(), tally: { count, digest } };
+  }
+
+  /**
+   * Seals a message.
+   * @param plaintext what to seal, claims included
+   * @returns what to publish
+   */
+  async seal(plaintext: Bytes): Promise<SealedForRoom> {
+    const { epoch } = this.#membership;
+    const keyId = this.#speaker.keyId ?? "";
+    this.#changed.add("speaker");
+    return { message: await this.#speaker.seal(plaintext), epoch, slack: slackOf(this.#membership), keyId };
+  }
+
+  /** Notes that an old copy of this state may have been put back: a new chain is made before anything is sealed. */
+  doubt(): void {
+    this.#speaker.doubt();
+    this.#changed.add("speaker");
+  }
+
+  /**
+   * Forgets what waited too long.
+   * @param nowMs the time now
+   * @returns whose messages were forgotten, one entry each
+   */
+  expire(nowMs: number): Fingerprint[] {
+    return this.#listener.expire(nowMs);
+  }
+
+  /**
+   * Gives the rows that are not as they were when this was called last, at first all of them.
+   * @returns the rows
+   */
+  takeChanges(): RoomRow[] {
+    const rows = [...this.#changed].map((name) => ({ name, value: this.#row(name) }));
+    this.#changed.clear();
+    return [...rows, ...this.#listener.takeChanged().map((name) => ({ name, value: this.#listener.row(name) }))];
+  }
+
+  #row(name: string): Bytes {
+    if (name === "members") return this.#membership.encode();
+    if (name === "speaker") return this.#speaker.encode();
+    return encodeCounters(this.#tally, this.#counters);
+  }
+
+  #noted<T extends readonly RoomHeard[]>(heard: T): T {
+    for (const one of heard) {
+      if (one.kind !== "opened") continue;
+      const { sender: { fingerprint }, atMs } = one.message;
+      const counter = this.#counters.get(fingerprint);
+      this.#count(fingerprint, { m: counter?.m ?? 0, activeMs: Math.max(atMs, counter?.activeMs ?? 0) });
+    }
+    return heard;
+  }
+
+  #count(who: Fingerprint, counter: Counter): void {
+    this.#counters.delete(who); // the one that was silent longest goes first
+    this.#counters.set(who, counter);
+    for (const old of this.#counters.keys()) {
+      if (this.#counters.size <= SENDERS_MAX) break;
+      this.#counters.delete(old);
+    }
+    this.#changed.add("counters");
+  }
+}
+
+function encodeCounters(tally: RoomTally, counters: ReadonlyMap<Fingerprint, Counter>): Bytes {
+  const list = [...counters].map(([who, { m, activeMs }]) => concat(idOf(who), u64be(m), u64be(activeMs)));
+  return concat(u8(STATE_VERSION), lvCat(suiteField(), encodeTally(tally.state), concat(...list)));
+}
+
+function decodeCounters(bytes: Bytes): { tally: RoomTally; counters: Map<Fingerprint, Counter> } {
+  const reader = new ByteReader(bytes, "counters");
+  readVersion(reader, "counters");
+  readSuite(reader);
+  const tally = new RoomTally(decodeTally(reader.lv(TALLY_MAX_BYTES)));
+  const items = readItems(reader, COUNTER_BYTES, SENDERS_MAX);
+  reader.end();
+  const counters = new Map(items.map((item) => {
+    const who = fingerprintOf(item.take(SHA256_BYTES));
+    return [who, { m: item.u64(), activeMs: item.u64() }] as const;
+  }));
+  if (counters.size !== items.length) throw new DecodeError("Cannot decode counters: somebody is there twice");
+  return { tally, counters };
+}

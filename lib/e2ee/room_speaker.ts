@@ -1,0 +1,254 @@
+/**
+ * How we speak in a room (PROTOCOL §4, Chain and Rotation): which chain is written on, when it is replaced, and who has
+ * it. Whom it may be handed to (members that the person was shown, none whose key is held back) is for the caller to
+ * say; that they are members is checked here.
+ *
+ * Stored as
+ *
+ * ```
+ * version 1 | lv(suite 1) | lv(made at epoch 8) | lv(m 8) | lv(doubtful 1) | lv(chain, see sender_chain_codec.ts, or empty)
+ *           | lv(ids of those who have it, 32 each, in the order of handing)
+ * ```
+ *
+ * @module
+ */
+
+import { encodeHex } from "@std/encoding/hex";
+import { DecodeError } from "../bytes/errors.ts";
+import { ByteReader } from "../bytes/reader.ts";
+import { type Bytes, concat, lvCat, u64be, u8 } from "../bytes/writer.ts";
+import { SHA256_BYTES } from "../crypto/hash.ts";
+import { type RandomBytes, secureRandom } from "../crypto/random.ts";
+import { type Fingerprint, fingerprintOf, idOf } from "./identity.ts";
+import type { Membership } from "./membership.ts";
+import { ROSTER_MEMBERS_MAX } from "./roster.ts";
+import { CHAIN_MAX_AGE_MS, CHAIN_MESSAGES_MAX, SenderChain } from "./sender_chain.ts";
+import { decodeSenderChain, encodeSenderChain } from "./sender_chain_codec.ts";
+import { encodeSenderKey } from "./sender_key.ts";
+import { readSuite, suiteField } from "./signed.ts";
+import { readFlag, readItems, readVersion, STATE_VERSION } from "./state_fields.ts";
+
+/** Above so many members a newcomer of an invite room gets the forwarded chain instead of making all speakers rotate. */
+export const ROTATE_ON_ADD_MAX = 64;
+/** How often an open room's comings and goings may make a speaker rotate. */
+export const OPEN_ROTATION_MS = 60_000;
+/** The longest stored chain of ours. */
+const CHAIN_ENCODED_MAX_BYTES = 512;
+
+/** A chain in use. */
+interface InUse {
+  readonly chain: SenderChain;
+  /** The epoch at which it was made. */
+  readonly madeEpoch: number;
+  /** Who has it. */
+  readonly holders: ReadonlySet<Fingerprint>;
+}
+
+/** What is stored of a speaker. */
+export interface SpeakerOptions {
+  /** The room's members, which others move on. */
+  readonly membership: Membership;
+  /** We. */
+  readonly self: Fingerprint;
+  /** Where keys come from. */
+  readonly random?: RandomBytes | undefined;
+}
+
+/** We, as one who speaks in a room. */
+export class RoomSpeaker {
+  readonly #options: SpeakerOptions;
+  readonly #random: RandomBytes;
+  #inUse: InUse | undefined;
+  /** The number of the last message of ours in this room, whatever chain it was on. */
+  #m = 0;
+  /** Whether the chain may have been used beyond what is stored. */
+  #isDoubtful = false;
+
+  /**
+   * Starts without a chain.
+   * @param options the room, and we
+   */
+  constructor(options: SpeakerOptions) {
+    this.#options = options;
+    this.#random = options.random ?? secureRandom;
+  }
+
+  /**
+   * Goes on where a stored state stands.
+   * @param bytes what {@linkcode encode} gave
+   * @param options the room, and we
+   * @returns the speaker
+   * @throws {DecodeError} when it is anything else
+   */
+  static async decode(bytes: Bytes, options: SpeakerOptions): Promise<RoomSpeaker> {
+    const reader = new ByteReader(bytes, "speaker");
+    readVersion(reader, "speaker");
+    readSuite(reader);
+    const madeEpoch = new ByteReader(reader.lvExactly(8), "speaker").u64();
+    const m = new ByteReader(reader.lvExactly(8), "speaker").u64();
+    const isDoubtful = readFlag(reader);
+    const chainBytes = reader.lv(CHAIN_ENCODED_MAX_BYTES);
+    const holders = readItems(reader, SHA256_BYTES, ROSTER_MEMBERS_MAX).map((item) => fingerprintOf(item.rest()));
+    reader.end();
+    if (
+      new Set(holders).size !== holders.length || (chainBytes.length === 0 && (holders.length > 0 || madeEpoch > 0))
+    ) {
+      throw new DecodeError("Cannot decode speaker: its parts do not belong together");
+    }
+    const speaker = new RoomSpeaker(options);
+    speaker.#m = m;
+    speaker.#isDoubtful = isDoubtful;
+    if (chainBytes.length > 0) {
+      const chain = new SenderChain(await decodeSenderChain(chainBytes), speaker.#random);
+      speaker.#inUse = { chain, madeEpoch, holders: new Set(holders) };
+    }
+    return speaker;
+  }
+
+  /**
+   * Encodes it, to be stored.
+   * @returns secret bytes
+   */
+  encode(): Bytes {
+    const chain = this.#inUse === undefined ? new Uint8Array(0) : encodeSenderChain(this.#inUse.chain.state);
+    return concat(
+      u8(STATE_VERSION),
+      lvCat(
+        suiteField(),
+        u64be(this.#inUse?.madeEpoch ?? 0),
+        u64be(this.#m),
+        u8(this.#isDoubtful ? 1 : 0),
+        chain,
+        concat(...[...this.#inUse?.holders ?? []].map(idOf)),
+      ),
+    );
+  }
+
+  /** The number of the last message of ours. */
+  get m(): number {
+    return this.#m;
+  }
+
+  /**
+   * Counts a message of ours.
+   * @returns its number; sealing it again keeps it
+   */
+  nextM(): number {
+    return ++this.#m;
+  }
+
+  /** Notes that an old copy of the state may have been put back: nothing more is written on the chain there is. */
+  doubt(): void {
+    this.#isDoubtful = true;
+  }
+
+  /**
+   * Forgets that somebody has the chain: their client may have lost what it had.
+   * @param who the member
+   */
+  lost(who: Fingerprint): void {
+    if (this.#inUse === undefined) return;
+    const holders = new Set(this.#inUse.holders);
+    holders.delete(who);
+    this.#inUse = { ...this.#inUse, holders };
+  }
+
+  /** Drops the chain: we are no member any more. */
+  silence(): void {
+    this.#inUse = undefined;
+    this.#isDoubtful = false;
+  }
+
+  /**
+   * Replaces the chain if that is due, or if a member has it who may not have our keys any more, and tells who is to get
+   * it before the next message.
+   * @param to members that the person was shown and that may have our keys
+   * @param nowMs the time now, in milliseconds since 1970 (UTC)
+   * @returns those of them who are members and do not have it, in the order of their coming
+   */
+  async prepare(to: ReadonlySet<Fingerprint>, nowMs: number): Promise<Fingerprint[]> {
+    const { membership, self } = this.#options;
+    if (this.#isDue(nowMs) || this.#isHeldBeyond(to)) await this.#rotate(nowMs);
+    const holders = this.#inUse?.holders;
+    return membership.members().map(({ certificate }) => certificate.fingerprint)
+      .filter((who) => who !== self && to.has(who) && holders?.has(who) !== true);
+  }
+
+  /**
+   * Gives the chain for one member, from the next message on.
+   * @param who a member
+   * @returns a sender key to seal for them alone. Secret
+   * @throws {TypeError} when they are no member, or nothing was prepared
+   */
+  async handOver(who: Fingerprint): Promise<Bytes> {
+    if (this.#options.membership.memberOf(who) === undefined) throw new TypeError("Cannot hand over: no member");
+    return encodeSenderKey(await this.#current().chain.handOver(idOf(who)));
+  }
+
+  /**
+   * Notes that a member has the chain: what carries it was accepted.
+   * @param who the member
+   * @param keyId the chain's, 16 bytes in hexadecimal: another may be in use by now
+   */
+  handed(who: Fingerprint, keyId: string): void {
+    const inUse = this.#inUse;
+    if (inUse === undefined || this.keyId !== keyId) return;
+    this.#inUse = { ...inUse, holders: new Set([...inUse.holders, who]) };
+  }
+
+  /** The id of the chain in use, in hexadecimal; `undefined` without one. */
+  get keyId(): string | undefined {
+    return this.#inUse && encodeHex(this.#inUse.chain.state.keyId);
+  }
+
+  /** Who has the chain in use. */
+  get holders(): ReadonlySet<Fingerprint> {
+    return this.#inUse?.holders ?? new Set();
+  }
+
+  /**
+   * Seals a message under the newest head.
+   * @param plaintext what to seal
+   * @returns the message; a resend must be these very bytes
+   * @throws {TypeError} when nothing was prepared
+   */
+  seal(plaintext: Bytes): Promise<Bytes> {
+    return this.#current().chain.seal({ head: this.#options.membership.head, plaintext });
+  }
+
+  #current(): InUse {
+    if (this.#inUse === undefined) throw new TypeError("Cannot speak: there is no chain");
+    return this.#inUse;
+  }
+
+  async #rotate(nowMs: number): Promise<void> {
+    const { membership, self } = this.#options;
+    const { room, head, epoch } = membership;
+    const chain = await SenderChain.create({ room, sender: idOf(self), head, nowMs, random: this.#random });
+    this.#inUse = { chain, madeEpoch: epoch, holders: new Set() };
+    this.#isDoubtful = false;
+  }
+
+  /** Whether a member has the chain who is not to read us any more, such as one whose key changed. */
+  #isHeldBeyond(to: ReadonlySet<Fingerprint>): boolean {
+    const { membership } = this.#options;
+    return [...this.holders].some((who) => !to.has(who) && membership.memberOf(who) !== undefined);
+  }
+
+  #isDue(nowMs: number): boolean {
+    if (this.#inUse === undefined || this.#isDoubtful) return true;
+    const { chain, madeEpoch, holders } = this.#inUse;
+    if (chain.n >= CHAIN_MESSAGES_MAX) return true;
+    const ageMs = nowMs - chain.createdMs;
+    if (ageMs >= CHAIN_MAX_AGE_MS || ageMs < 0) return true; // a clock that was set back must not keep a chain for ever
+    const { membership, self } = this.#options;
+    // Not known any more counts as a removal.
+    const hasRemoval = membership.removalsSince(madeEpoch) !== 0;
+    if (membership.kind === "open") return hasRemoval && ageMs >= OPEN_ROTATION_MS;
+    if (hasRemoval) return true;
+    const members = membership.members();
+    const isNew = ({ joinedEpoch, certificate: { fingerprint } }: (typeof members)[number]) =>
+      joinedEpoch > madeEpoch && fingerprint !== self && !holders.has(fingerprint);
+    return members.length <= ROTATE_ON_ADD_MAX && members.some(isNew);
+  }
+}
