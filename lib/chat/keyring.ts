@@ -36,6 +36,10 @@ import { notice, type Turn } from "./turn.ts";
 const BOX_OVERHEAD_MAX_BYTES = BOX_MAX_BYTES - PADDED_MAX_BYTES;
 /** Bytes of an event's id. */
 const EVENT_ID_BYTES = 16;
+/** How often boxes that do not fit may make us begin a new session with their author. */
+const DOUBT_EVERY_MS: number = 10 * 60 * 1_000;
+/** Of how many people that is remembered; of the others it may be done once more. */
+const DOUBTED_MAX = 1_024;
 /** How many requests for fresh keys are answered in a second; the relay is told to ask no more (PROTOCOL §3). */
 const LIVE_ANSWERS_PER_SECOND = 5;
 
@@ -48,6 +52,8 @@ export class Keyring {
   readonly #ownId: Bytes;
   /** With whom a new session is to begin before they are written to. */
   readonly #outdated = new Set<Fingerprint>();
+  /** When a new session was last wanted because a box did not fit. */
+  readonly #doubtedAtMs = new Map<Fingerprint, number>();
   #answersSinceMs = 0;
   #answersInSecond = 0;
 
@@ -142,7 +148,9 @@ export class Keyring {
    * @returns the box
    */
   seal(of: Fingerprint, plaintext: Bytes, nowMs: number): Promise<Bytes> {
-    return this.#book.peer(of).seal(plaintext, { nowMs });
+    const sessions = this.#book.sessionsWith(of);
+    if (sessions === undefined) throw new TypeError("Cannot seal: there is no session with them");
+    return sessions.seal(plaintext, { nowMs });
   }
 
   /**
@@ -154,6 +162,7 @@ export class Keyring {
   async open(box: Bytes, nowMs: number): Promise<Opened> {
     const opened = await this.#book.open(box, { nowMs });
     if (opened.kind === "opened") this.#outdated.delete(opened.peer.fingerprint); // they have that session for certain
+    if (opened.kind === "unopenable" && opened.isRouted) this.#doubt(opened.peer, nowMs);
     return opened;
   }
 
@@ -221,13 +230,15 @@ export class Keyring {
   /**
    * Replaces the signed prekey when it is a day old. A relay drops the one-time prekeys beside a bundle that is replaced,
    * so fresh ones go with it.
-   * @param turn time and effects
+   * @param turn time and effects, and whether all that waited in our inbox was read: before that, no old one is forgotten
+   * @returns whether it was replaced, and all of ours put on the relay
    */
-  async rotate(turn: Turn): Promise<void> {
+  async rotate(turn: Turn & { readonly mayForget: boolean }): Promise<boolean> {
     const { rotated } = await this.#book.updatePrekeys((store) =>
-      rotateSignedPrekey(store, turn.nowMs, { random: this.#random })
+      rotateSignedPrekey(store, turn.nowMs, { random: this.#random, mayForget: turn.mayForget })
     );
     if (rotated) await this.publish(turn);
+    return rotated;
   }
 
   /**
@@ -326,6 +337,24 @@ export class Keyring {
   nextDueMs(): number {
     const rotationMs = this.#book.prekeys.signed[0].createdMs + SIGNED_PREKEY_LIFE_MS;
     return Math.min(rotationMs, this.#requests.nextDueMs() ?? Infinity);
+  }
+
+  /**
+   * Begins a new session with somebody before writing again, at most once in ten minutes (PROTOCOL §3, Repeats and
+   * recovery): what they wrote in ours does not fit, so one of us was put back to an earlier state.
+   */
+  #doubt(of: Fingerprint | undefined, nowMs: number): void {
+    if (of === undefined) return;
+    const lastMs = this.#doubtedAtMs.get(of);
+    if (lastMs !== undefined && nowMs >= lastMs && nowMs < lastMs + DOUBT_EVERY_MS) return;
+    this.#doubtedAtMs.delete(of);
+    this.#doubtedAtMs.set(of, nowMs);
+    for (const old of this.#doubtedAtMs.keys()) {
+      if (this.#doubtedAtMs.size <= DOUBTED_MAX) break;
+      this.#doubtedAtMs.delete(old);
+    }
+    this.#requests.forget(of);
+    this.#outdated.add(of);
   }
 
   #mayAnswer(nowMs: number): boolean {

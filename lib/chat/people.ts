@@ -5,17 +5,22 @@
  * @module
  */
 
-import { ProtocolError, UserError } from "../bytes/errors.ts";
+import { AuthError, ProtocolError, UserError } from "../bytes/errors.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import { checkHandle } from "../wire/handle.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import type { Member, Peer, Trust } from "./events.ts";
 import { readFingerprint } from "./fingerprint.ts";
 import type { PeerRecord } from "./peer_record.ts";
-import { type NamedKey, type PeerRecordChange, TrustBook } from "./trust_book.ts";
+import { MET_MAX, type NamedKey, type PeerRecordChange, TrustBook } from "./trust_book.ts";
 
-/** How many people are remembered; a relay admits fewer at once, and the first met of those gone are dropped. */
+/** How many people a relay may show at once: more than one admits. */
 export const PEOPLE_MAX = 10_000;
+/** How many people are in memory: all that a store keeps, and those here. Of those gone, who means nothing goes first. */
+export const PEOPLE_KNOWN_MAX: number = MET_MAX + PEOPLE_MAX;
+
+/** How far ahead of this clock a certificate may have been made: clocks are wrong by hours, not by days. */
+const CERTIFICATE_AHEAD_MAX_MS: number = 24 * 60 * 60 * 1_000;
 
 /** Somebody who was met. */
 export interface Person {
@@ -60,7 +65,7 @@ export class People {
    */
   constructor(remembered: readonly PeerRecord[] = []) {
     this.#book = new TrustBook(remembered);
-    for (const { certificate } of remembered.slice(0, PEOPLE_MAX)) {
+    for (const { certificate } of remembered) {
       const folded = checkHandle(certificate.handle).folded;
       this.#people.set(certificate.fingerprint, { certificate, folded, rooms: new Set(), isHere: false });
     }
@@ -81,25 +86,30 @@ export class People {
    * @param sighting when and where
    * @returns who it is; an older certificate than the one known changes nothing
    * @throws {UserError} `nameInvalid` when its handle is malformed or not in NFC
-   * @throws {ProtocolError} when there are too many people or names: no honest relay has so many
+   * @throws {AuthError} when it is of a later day: it would be the newest for ever
+   * @throws {ProtocolError} when more people are here than any honest relay has
    */
   meet(certificate: Certificate, sighting: Sighting): Meeting {
     const { folded, handle } = checkHandle(certificate.handle);
     if (handle !== certificate.handle) throw new UserError("nameInvalid", "The name in the certificate is not in NFC");
     const { fingerprint } = certificate;
     const { room, isHere = false, nowMs } = sighting;
+    if (certificate.createdMs > nowMs + CERTIFICATE_AHEAD_MAX_MS) {
+      throw new AuthError("Cannot meet certificate: it is from the future");
+    }
     const before = this.#people.get(fingerprint);
     if (before === undefined) this.#makeRoom();
-    const isNewer = before === undefined || certificate.createdMs > before.certificate.createdMs;
+    const newest = before?.certificate ?? this.#book.certificate(fingerprint);
+    const isNewer = newest === undefined || certificate.createdMs > newest.createdMs;
     const rooms = new Set(before?.rooms);
     if (room !== undefined) rooms.add(room);
     const person: Person = {
-      certificate: isNewer ? certificate : before.certificate,
-      folded: isNewer ? folded : before.folded,
+      certificate: isNewer ? certificate : newest,
+      folded: isNewer ? folded : checkHandle(newest.handle).folded,
       rooms,
       isHere: isHere || rooms.size > 0 || (before?.isHere ?? false),
     };
-    const hasNewCertificate = before !== undefined && isNewer;
+    const hasNewCertificate = newest !== undefined && isNewer;
     const hasComeBack = hasNewCertificate || (before !== undefined && !before.isHere);
     this.#book.meet(person.certificate, person.folded, { nowMs, hasComeBack });
     this.#people.set(fingerprint, person);
@@ -123,6 +133,7 @@ export class People {
       isHere: before.isHere || isPrivate,
     };
     this.#people.set(certificate.fingerprint, person);
+    this.#book.renew(person.certificate);
     return { person, hasNewCertificate };
   }
 
@@ -315,14 +326,17 @@ export class People {
 
   /** Drops one who is gone if need be; the pins stay, so that a name cannot be taken over by waiting. */
   #makeRoom(): void {
-    if (this.#people.size < PEOPLE_MAX) return;
+    if (this.#people.size < PEOPLE_KNOWN_MAX) return;
+    let anybodyGone: Fingerprint | undefined;
     for (const [fingerprint, person] of this.#people) {
       if (person.isHere) continue;
+      anybodyGone ??= fingerprint;
+      if (!this.#book.forget(fingerprint)) continue;
       this.#people.delete(fingerprint);
-      this.#book.forget(keyOf(person));
       return;
     }
-    throw new ProtocolError(`Cannot remember more than ${PEOPLE_MAX} people`);
+    if (anybodyGone === undefined) throw new ProtocolError(`Cannot know more than ${PEOPLE_KNOWN_MAX} people`);
+    this.#people.delete(anybodyGone); // what is known of their key stays in the book
   }
 }
 

@@ -78,6 +78,8 @@ export class Receiving {
   readonly #saved = new Map<StreamName, StoredCursor>();
   /** The last place processed in each stream that we subscribed to. */
   readonly #positions = new Map<StreamName, Position>();
+  /** The last place in each stream when we began to hear it. */
+  readonly #heads = new Map<StreamName, number>();
   /** Streams whose place is not the one that {@linkcode takeChanges} gave last. */
   readonly #moved = new Set<StreamName>();
   /** What waits for its author to be introduced. */
@@ -114,6 +116,7 @@ export class Receiving {
    * the relay should have said that its log is another
    */
   begin(stream: StreamName, log: { readonly generation: string; readonly head: number }): void {
+    this.#heads.set(stream, log.head);
     const saved = this.#saved.get(stream);
     if (saved === undefined) return this.#begin(stream, { generation: log.generation, seq: log.head, at: 0 });
     if (saved.generation !== log.generation || saved.seq > log.head) {
@@ -126,12 +129,24 @@ export class Receiving {
    * Takes in that the relay's log is not the one that our cursor is of: it starts over with the oldest that there is.
    * What was read before is recognised when it comes again, and not shown twice.
    * @param stream one that we subscribed to after a cursor
-   * @param generation the life of the relay's log
+   * @param log the life of the relay's log, and the stream's last place now
    * @throws {ProtocolError} when there was no cursor, or the stream has begun
    */
-  beginAnew(stream: StreamName, generation: string): void {
+  beginAnew(stream: StreamName, log: { readonly generation: string; readonly head: number }): void {
     if (!this.#saved.has(stream)) throw new ProtocolError("Cannot reset a stream that was never read");
+    const { generation } = log;
     this.#begin(stream, { generation, seq: 0, at: 0, isAnew: true });
+    this.#heads.set(stream, log.head);
+  }
+
+  /**
+   * Tells whether all was read that was in a stream when we began to hear it.
+   * @param stream the stream
+   * @returns `false` as well before that
+   */
+  hasCaughtUp(stream: StreamName): boolean {
+    const position = this.#positions.get(stream);
+    return position !== undefined && position.seq >= (this.#heads.get(stream) ?? 0);
   }
 
   /**

@@ -6,14 +6,19 @@
  * @module
  */
 
-import { ProtocolError } from "../bytes/errors.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import type { Trust } from "./events.ts";
-import type { PeerRecord, TrustGround } from "./peer_record.ts";
+import { NAMES_PER_KEY_MAX, type PeerRecord, type TrustGround } from "./peer_record.ts";
 
-/** How many names are pinned: more than a relay binds. A pin is never dropped, or waiting would free the name. */
-const PINS_MAX = 20_000;
+/**
+ * How many names are pinned by meeting, and how many keys are remembered so: more than a relay has. No pin makes room for
+ * another, or a crowd would free a name; whoever comes later is only remembered once the person says something about
+ * them.
+ */
+export const MET_MAX = 20_000;
+/** How many names a key gets by being met under them; then the first of them is free again. */
+export const NAMES_BY_MEETING_MAX = 8;
 
 /** A key's record as it is kept here; the names are in the pins. */
 interface KeyRecord {
@@ -22,6 +27,8 @@ interface KeyRecord {
   readonly how: TrustGround;
   /** Whether it was met before it was met this time. */
   readonly isKnown: boolean;
+  /** Whether a store is to keep it. */
+  readonly isKept: boolean;
 }
 
 /** What a store is to do about one key. */
@@ -45,6 +52,10 @@ export class TrustBook {
   readonly #keys = new Map<Fingerprint, KeyRecord>();
   /** Which key a folded name belongs to. */
   readonly #pins = new Map<string, Fingerprint>();
+  /** The names of each key, as far as they are pinned, the first first. */
+  readonly #names = new Map<Fingerprint, Set<string>>();
+  /** The same for keys that are meant to be forgotten, laid over the others: for this run the person said so. */
+  readonly #passing = new Map<string, Fingerprint>();
 
   /** Keys whose records are not as they were when {@linkcode takeChanges} was called last. */
   readonly #changed = new Set<Fingerprint>();
@@ -55,8 +66,8 @@ export class TrustBook {
    */
   constructor(records: readonly PeerRecord[] = []) {
     for (const { certificate, firstSeenMs, how, names } of records) {
-      this.#keys.set(certificate.fingerprint, { certificate, firstSeenMs, how, isKnown: true });
-      for (const name of names) this.#pins.set(name, certificate.fingerprint);
+      this.#keys.set(certificate.fingerprint, { certificate, firstSeenMs, how, isKnown: true, isKept: true });
+      for (const name of names) this.#own(name, certificate.fingerprint);
     }
   }
 
@@ -66,12 +77,11 @@ export class TrustBook {
    */
   takeChanges(): PeerRecordChange[] {
     if (this.#changed.size === 0) return [];
-    const namesOf = Map.groupBy(this.#pins.keys(), (name) => this.#pins.get(name) as Fingerprint);
     const changes = [...this.#changed].map((fingerprint) => {
       const key = this.#keys.get(fingerprint);
-      if (key === undefined || key.certificate.life === "ephemeral") return { fingerprint, record: undefined };
+      if (key === undefined || !key.isKept) return { fingerprint, record: undefined };
       const { certificate, firstSeenMs, how } = key;
-      return { fingerprint, record: { certificate, firstSeenMs, how, names: namesOf.get(fingerprint) ?? [] } };
+      return { fingerprint, record: { certificate, firstSeenMs, how, names: [...this.#names.get(fingerprint) ?? []] } };
     });
     this.#changed.clear();
     return changes;
@@ -82,7 +92,6 @@ export class TrustBook {
    * @param certificate the newest of that key
    * @param folded its handle, folded
    * @param options when, and whether its owner was gone and came back
-   * @throws {ProtocolError} when there are too many names: no honest relay has so many
    */
   meet(
     certificate: Certificate,
@@ -91,26 +100,46 @@ export class TrustBook {
   ): void {
     const { fingerprint, life } = certificate;
     // A name of an ephemeral key is nobody's: the next run of the same program has another key (PROTOCOL §1).
-    if (!this.#pins.has(folded) && life === "lasting") {
-      if (this.#pins.size >= PINS_MAX) throw new ProtocolError(`Cannot remember more than ${PINS_MAX} names`);
-      this.#pin(folded, fingerprint);
-    }
     const before = this.#keys.get(fingerprint);
     const isKnown = (before?.isKnown ?? false) || options.hasComeBack;
-    const { firstSeenMs, how } = before ?? { firstSeenMs: options.nowMs, how: "tofu" };
-    this.#keys.set(fingerprint, { certificate, firstSeenMs, how, isKnown });
+    const { firstSeenMs, how, isKept } = before ??
+      { firstSeenMs: options.nowMs, how: "tofu", isKept: life === "lasting" && this.#keys.size < MET_MAX };
+    this.#keys.set(fingerprint, { certificate, firstSeenMs, how, isKnown, isKept });
     if (before?.certificate !== certificate) this.#changed.add(fingerprint);
+    if (isKept && !this.#pins.has(folded) && this.#pins.size < MET_MAX) this.#pin(folded, fingerprint);
   }
 
   /**
-   * Forgets a key that nothing hangs on: its name is not its own and the person never said anything about it.
-   * @param key which, and its newest name
+   * Takes in a newer certificate of a key that is known, under the name that it has.
+   * @param certificate the newest of that key
    */
-  forget({ fingerprint, folded }: NamedKey): void {
-    const isOwner = this.#pins.get(folded) === fingerprint;
-    if (isOwner || this.#keys.get(fingerprint)?.how !== "tofu") return;
+  renew(certificate: Certificate): void {
+    const record = this.#keys.get(certificate.fingerprint);
+    if (record === undefined || record.certificate === certificate) return;
+    this.#keys.set(certificate.fingerprint, { ...record, certificate });
+    this.#changed.add(certificate.fingerprint);
+  }
+
+  /**
+   * Finds the newest certificate of a key.
+   * @param fingerprint the key
+   * @returns it, `undefined` when the key was never met
+   */
+  certificate(fingerprint: Fingerprint): Certificate | undefined {
+    return this.#keys.get(fingerprint)?.certificate;
+  }
+
+  /**
+   * Forgets a key that nothing hangs on: no name is its own and the person never said anything about it.
+   * @param fingerprint which
+   * @returns whether it is forgotten
+   */
+  forget(fingerprint: Fingerprint): boolean {
+    const how = this.#keys.get(fingerprint)?.how;
+    if (how !== "tofu" || this.#names.has(fingerprint)) return how === undefined;
     this.#keys.delete(fingerprint);
     this.#changed.add(fingerprint);
+    return true;
   }
 
   /**
@@ -120,7 +149,7 @@ export class TrustBook {
    */
   trust({ fingerprint, folded }: NamedKey): Trust {
     const record = this.#keys.get(fingerprint);
-    const owner = this.#pins.get(folded) ?? fingerprint;
+    const owner = this.#ownerOf(folded) ?? fingerprint;
     if (record === undefined || record.how === "distrusted" || owner !== fingerprint) return "changed";
     if (isCompared(record.how)) return "verified";
     return record.how === "accepted" || record.isKnown ? "known" : "new";
@@ -141,7 +170,7 @@ export class TrustBook {
    * @returns whether its owner was compared, by numbers or by a code
    */
   isVerifiedName(folded: string): boolean {
-    const owner = this.#pins.get(folded);
+    const owner = this.#ownerOf(folded);
     const how = owner === undefined ? undefined : this.#keys.get(owner)?.how;
     return how !== undefined && isCompared(how);
   }
@@ -196,15 +225,41 @@ export class TrustBook {
   #set(fingerprint: Fingerprint, how: TrustGround): void {
     const record = this.#keys.get(fingerprint);
     if (record === undefined) throw new TypeError("Cannot trust a key that was never met");
-    this.#keys.set(fingerprint, { ...record, how });
+    // What the person says is always remembered, however many were met.
+    this.#keys.set(fingerprint, { ...record, how, isKept: record.certificate.life === "lasting" });
     this.#changed.add(fingerprint);
   }
 
+  #ownerOf(folded: string): Fingerprint | undefined {
+    return this.#passing.get(folded) ?? this.#pins.get(folded);
+  }
+
+  #own(name: string, fingerprint: Fingerprint): void {
+    this.#disown(name);
+    this.#pins.set(name, fingerprint);
+    this.#names.set(fingerprint, (this.#names.get(fingerprint) ?? new Set()).add(name));
+  }
+
+  #disown(name: string): void {
+    const owner = this.#pins.get(name);
+    if (owner === undefined) return;
+    this.#pins.delete(name);
+    const names = this.#names.get(owner);
+    names?.delete(name);
+    if (names?.size === 0) this.#names.delete(owner);
+    this.#changed.add(owner);
+  }
+
   #pin(folded: string, fingerprint: Fingerprint): void {
-    const owner = this.#pins.get(folded);
-    if (owner === fingerprint) return;
-    if (owner !== undefined) this.#changed.add(owner);
-    this.#pins.set(folded, fingerprint);
+    const record = this.#keys.get(fingerprint);
+    // The name goes back to whom it belonged when this run, and with it that key, is over.
+    if (record?.certificate.life === "ephemeral") return void this.#passing.set(folded, fingerprint);
+    this.#passing.delete(folded);
+    if (this.#pins.get(folded) === fingerprint) return;
+    const names = [...this.#names.get(fingerprint) ?? []];
+    const most = record?.how === "tofu" ? NAMES_BY_MEETING_MAX : NAMES_PER_KEY_MAX;
+    for (const name of names.slice(0, Math.max(0, names.length + 1 - most))) this.#disown(name);
+    this.#own(folded, fingerprint);
     this.#changed.add(fingerprint);
   }
 }

@@ -48,6 +48,8 @@ export type Opened =
     readonly peer: Fingerprint | undefined;
     /** Why. */
     readonly reason: UnopenableReason;
+    /** There when it came in a session that we have with `peer` and does not fit it: one side may have been put back. */
+    readonly isRouted?: true;
   };
 
 /**

@@ -81,20 +81,22 @@ export async function createPrekeyStore(options: PrekeyOptions): Promise<PrekeyS
 /**
  * Replaces the signed prekey if it is a day old, and forgets replaced ones after 8 days. Call it daily and at each
  * start; publish the bundle again when the answer says `rotated`.
- * NOTE: PROTOCOL §3 also keeps a replaced one until the inbox was read past an event placed after those 8 days; that
- * part joins when the chat saves its cursors.
+ * A replaced one must outlive what waits in the inbox (PROTOCOL §3): forget none before that was read.
  * @param store the store
  * @param nowMs the time now, in milliseconds since 1970 (UTC)
- * @param options where the key comes from
+ * @param options where the key comes from, and whether all that waited in the inbox was read since the start
  * @returns the new store, and whether there is a new signed prekey
  */
 export async function rotateSignedPrekey(
   store: PrekeyStore,
   nowMs: number,
-  options: { readonly random?: RandomBytes } = {},
+  options: { readonly random?: RandomBytes; readonly mayForget?: boolean } = {},
 ): Promise<{ store: PrekeyStore; rotated: boolean }> {
+  const { mayForget = true } = options;
   const [current, ...replaced] = store.signed;
-  const kept = replaced.filter((prekey) => nowMs - (prekey.replacedMs ?? nowMs) <= REPLACED_PREKEY_KEEP_MS);
+  const kept = replaced.filter((prekey) =>
+    !mayForget || nowMs - (prekey.replacedMs ?? nowMs) <= REPLACED_PREKEY_KEEP_MS
+  );
   // A creation time ahead of the clock means that the clock was set back; peers refuse such a prekey.
   const isFresh = nowMs - current.createdMs < SIGNED_PREKEY_LIFE_MS && current.createdMs <= nowMs;
   if (isFresh) return { store: { ...store, signed: [current, ...kept] }, rotated: false };

@@ -35,18 +35,13 @@ import {
 import { type PrekeyStore, withoutOneTimePrekey } from "./prekeys.ts";
 import { decodePrekeyStore, encodePrekeyStore } from "./prekeys_codec.ts";
 import { answerSession, type OpenOptions } from "./session.ts";
+import { mayGo, STRANGER_KEEP_MS } from "./peer_ranks.ts";
 import { PeerSessions, type SessionContext, type SessionOptions } from "./sessions.ts";
 
 /** Peers that the client asked for: more than a relay has people. */
 export const PEERS_MAX = 8_192;
 /** Strangers that wrote first and were never asked for. */
 export const STRANGERS_MAX = 1_024;
-/**
- * Silence after which a stranger may go at the bound: longer than a signed prekey lives (1 + 8 days), so that a first
- * box of a dropped session cannot begin it a second time.
- */
-export const STRANGER_KEEP_MS: number = 10 * 24 * 60 * 60 * 1_000;
-
 /** With what a book starts. */
 export interface SessionBookOptions {
   /** Our long-term keys. */
@@ -196,18 +191,30 @@ export class SessionBook {
    * @param fingerprint whose
    * @returns always the same object for the same peer
    * @throws {DecodeError} when it is no fingerprint
-   * @throws {ProtocolError} when 8,192 peers are kept
+   * @throws {ProtocolError} when 8,192 peers are kept, of whom none makes room: those without a session do, then those
+   * who are meant to be forgotten, then those silent 10 days longer than the one heard last
    */
   peer(fingerprint: Fingerprint): PeerSessions {
     const known = this.#peers.get(fingerprint);
     if (known !== undefined) return known;
     idOf(fingerprint);
-    if (this.#peers.size >= PEERS_MAX) throw new ProtocolError(`Cannot keep more than ${PEERS_MAX} peers`);
+    if (this.#peers.size >= PEERS_MAX && !this.#dropIdlePeer()) {
+      throw new ProtocolError(`Cannot keep more than ${PEERS_MAX} peers`);
+    }
     const peer = this.#strangers.get(fingerprint) ?? new PeerSessions(fingerprint, this.#context);
     this.#strangers.delete(fingerprint);
     this.#peers.set(fingerprint, peer);
     this.#changedPeers.add(fingerprint);
     return peer;
+  }
+
+  /**
+   * Finds the sessions with a peer, asked for or not; keeps nothing.
+   * @param fingerprint whose
+   * @returns the sessions, `undefined` when there is nothing with them
+   */
+  sessionsWith(fingerprint: Fingerprint): PeerSessions | undefined {
+    return this.#find(fingerprint);
   }
 
   /**
@@ -322,6 +329,17 @@ export class SessionBook {
     return true;
   }
 
+  /** Makes room for one more peer, if anybody may go; ids of their sessions stay, so that none begins a second time. */
+  #dropIdlePeer(): boolean {
+    const idlest = mayGo(this.#peers.values());
+    if (idlest === undefined) return false;
+    this.#peers.delete(idlest.fingerprint);
+    this.#changedPeers.add(idlest.fingerprint);
+    this.#remember(idlest.sessionKeys);
+    void idlest.forget();
+    return true;
+  }
+
   #setPrekeys(prekeys: PrekeyStore): void {
     if (prekeys === this.#prekeys) return;
     this.#prekeys = prekeys;
@@ -340,7 +358,10 @@ export class SessionBook {
 
   #encodePeer(fingerprint: Fingerprint): Bytes | undefined {
     const peer = this.#find(fingerprint);
-    return peer === undefined ? undefined : encodePeer({ ...peer.state, isStranger: this.#strangers.has(fingerprint) });
+    // Who was only met is no more than a place in memory.
+    return peer === undefined || peer.isEmpty
+      ? undefined
+      : encodePeer({ ...peer.state, isStranger: this.#strangers.has(fingerprint) });
   }
 
   #restorePeer(state: PeerState): void {

@@ -105,6 +105,11 @@ export class PeerSessions {
     return [...this.#retired, ...this.#sessions.map((session) => session.key)];
   }
 
+  /** Whether there is nothing to store. */
+  get isEmpty(): boolean {
+    return this.#sessions.length === 0 && this.#retired.length === 0 && this.#certificate === undefined;
+  }
+
   /** Whether {@linkcode seal} can be called. */
   get hasSession(): boolean {
     return this.#sessions.length > 0;
@@ -193,7 +198,7 @@ export class PeerSessions {
       try {
         const result = await openInSession(session, box, options);
         if (result.kind === "repeat") return result;
-        if (result.kind === "used") return { kind: "unopenable", peer, reason: "used" };
+        if (result.kind === "used") return { kind: "unopenable", peer, reason: "used", isRouted: true };
         this.#replace(result.session);
         if (!session.isAnswered) this.#preferAnswered(session.key);
         this.#lastUsedMs = options.nowMs;
@@ -202,7 +207,7 @@ export class PeerSessions {
         const newest = this.#certificate ?? certificate;
         return { kind: "opened", peer: newest, plaintext, n, sessionId: session.id, boxHash: options.boxHash };
       } catch (error) {
-        return { kind: "unopenable", peer, reason: reasonOf(error) };
+        return { kind: "unopenable", peer, reason: reasonOf(error), isRouted: true };
       }
     });
   }

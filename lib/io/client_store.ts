@@ -7,6 +7,7 @@
  * | ---------- | ---------------------------- | -------------------------------------------------- |
  * | `identity` | `identity`                   | the key file, see e2ee/identity.ts                 |
  * | `identity` | `certificate`                | the newest certificate of it                       |
+ * | `identity` | `name`                       | the name that a relay accepted last                |
  * | `keys`     | `prekeys`, `forgotten`       | see e2ee/prekeys_codec.ts, e2ee/peer_codec.ts      |
  * | `sessions` | the peer's id                | all sessions with it, see e2ee/peer_codec.ts       |
  * | `peers`    | the peer's id                | how well it is known, see chat/peer_record.ts      |
@@ -38,6 +39,7 @@ const OLD_KEY_FILE = "identity.key";
 
 const IDENTITY = utf8("identity");
 const CERTIFICATE = utf8("certificate");
+const NAME = utf8("name");
 const PREKEYS = utf8("prekeys");
 const FORGOTTEN = utf8("forgotten");
 
@@ -51,8 +53,10 @@ export interface KnownRelayEntry extends RelayPin {
 export interface ClientState extends ChatState {
   /** Who it is; `undefined` before the first start. */
   readonly identity: Identity | undefined;
-  /** The certificate that it used last. */
+  /** The newest certificate of it, perhaps one that no relay has accepted. */
   readonly certificate: Certificate | undefined;
+  /** The name under which a relay accepted it last. */
+  readonly name: string | undefined;
   /** The relays that it knows, in the order in which they were met. */
   readonly relays: readonly KnownRelayEntry[];
 }
@@ -61,8 +65,10 @@ export interface ClientState extends ChatState {
 export interface ClientChanges {
   /** Becomes this identity. With another one than before, prekeys, ratchets, cursors and the certificate go. */
   readonly identity?: Identity;
-  /** The certificate in use. */
+  /** The newest certificate; keep it before anybody sees it, or an older one could come after it. */
   readonly certificate?: Certificate;
+  /** The name that a relay accepted. */
+  readonly name?: string;
   /** Relays to know, and by `undefined` to forget. */
   readonly relays?: readonly { readonly address: string; readonly pin: RelayPin | undefined }[];
   /** What the chat changed. */
@@ -104,11 +110,13 @@ export class ClientStore {
   async load(): Promise<ClientState> {
     return await this.#orDamaged(async () => {
       const identity = await this.#loadIdentity();
+      const name = await this.#sealed.read("identity", NAME);
       const certificateBytes = await this.#sealed.read("identity", CERTIFICATE);
       const certificate = certificateBytes && await orDamaged(() => verifyCertificate(certificateBytes));
       return {
         identity,
         certificate,
+        name: name && fromUtf8(name),
         relays: await this.#all("relays", (key, value) => ({ address: fromUtf8(key), ...decodeRelayPin(value) })),
         sessions: await this.#loadSessions(),
         peers: await this.#all("peers", (_, value) => decodePeerRecord(value)),
@@ -124,12 +132,13 @@ export class ClientStore {
    * @throws {UserError} `dataDirUnusable` when they cannot be written
    */
   async commit(changes: ClientChanges): Promise<void> {
-    const { identity, certificate, relays = [], chat } = changes;
+    const { identity, certificate, name, relays = [], chat } = changes;
     const rows: RowChange[] = [];
     if (identity !== undefined) rows.push(...await this.#becoming(identity));
     if (certificate !== undefined) {
       rows.push({ table: "identity", key: CERTIFICATE, value: certificate.encoded });
     }
+    if (name !== undefined) rows.push({ table: "identity", key: NAME, value: utf8(name) });
     for (const { address, pin } of relays) {
       rows.push({ table: "relays", key: utf8(address), value: pin && encodeRelayPin(pin) });
     }
@@ -192,7 +201,7 @@ export class ClientStore {
     const before = await this.#sealed.read("identity", IDENTITY);
     const rows: RowChange[] = [{ table: "identity", key: IDENTITY, value: encoded }];
     if (before === undefined || equalBytes(before, encoded)) return rows;
-    rows.push({ table: "identity", key: CERTIFICATE, value: undefined });
+    for (const key of [CERTIFICATE, NAME]) rows.push({ table: "identity", key, value: undefined });
     for (const table of ["keys", "sessions", "cursors"]) {
       for await (const { key } of this.#sealed.list(table)) rows.push({ table, key, value: undefined });
     }

@@ -35,6 +35,8 @@ export class CommitQueue {
   #waiting: ChatEffect[] = [];
   #running: Promise<void> | undefined;
   #hasFailed = false;
+  /** Whether a turn has ended since changes were taken last. */
+  #isDirty = false;
 
   /**
    * Starts with nothing waiting.
@@ -49,8 +51,9 @@ export class CommitQueue {
    * @param effects what is to be done once the turn's changes are kept
    */
   add(effects: readonly ChatEffect[]): void {
-    if (this.#hasFailed) return;
+    if (this.#hasFailed) return this.#performAnswers(effects);
     this.#waiting.push(...effects);
+    this.#isDirty = true;
     this.#running ??= this.#run();
   }
 
@@ -59,7 +62,7 @@ export class CommitQueue {
     if (this.#waiting.length >= EFFECTS_WAITING_MAX) await this.#running;
   }
 
-  /** Waits until everything that was added is done, or can never be. */
+  /** Waits until everything that was added is kept and done, or can never be. */
   async settled(): Promise<void> {
     await this.#running;
   }
@@ -71,13 +74,14 @@ export class CommitQueue {
         const { changes, effects } = await betweenTurns(() => {
           const taken = { changes: takeChanges(), effects: this.#waiting };
           this.#waiting = [];
+          this.#isDirty = false;
           return taken;
         });
         await this.#keepAndDo(changes, effects);
-      } while (this.#waiting.length > 0);
+      } while (this.#isDirty);
     } catch (error) {
       this.#hasFailed = true;
-      this.#waiting = [];
+      this.#performAnswers(this.#waiting.splice(0));
       failed(error);
     } finally {
       this.#running = undefined; // in the step that saw nothing waiting: what is added from now on starts anew
@@ -89,14 +93,18 @@ export class CommitQueue {
     try {
       if (changes !== undefined) await commit(changes);
     } catch (error) {
-      // The relay has these lines, whatever this machine keeps.
-      for (const effect of effects) if (isAccepted(effect)) perform(effect);
+      this.#performAnswers(effects);
       throw error;
     }
     for (const effect of effects) perform(effect);
   }
+
+  /** The relay has, or has not, these lines, whatever this machine keeps: of each line something is heard. */
+  #performAnswers(effects: readonly ChatEffect[]): void {
+    for (const effect of effects) if (isAnswer(effect)) this.#options.perform(effect);
+  }
 }
 
-function isAccepted(effect: ChatEffect): boolean {
-  return effect.kind === "show" && effect.event.type === "accepted";
+function isAnswer(effect: ChatEffect): boolean {
+  return effect.kind === "show" && (effect.event.type === "accepted" || effect.event.type === "error");
 }

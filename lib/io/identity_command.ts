@@ -82,7 +82,7 @@ async function show(
     const identity = identityIn(state, path);
     const fingerprint = await fingerprintOfIdentity(identity);
     const words = await fingerprintWords(fingerprint);
-    const handle = state.certificate?.handle;
+    const handle = state.name ?? state.certificate?.handle;
     if (flags.json) {
       const named = handle === undefined ? {} : { handle };
       const made = { madeAt: isoTime(identity.createdMs), dataDir: path, protection: store.protection };
@@ -259,19 +259,22 @@ async function writeNew(path: string, bytes: Bytes): Promise<void> {
   const directory = at === -1 ? "." : path.slice(0, at + 1);
   // The runtime would take the name before the slash.
   if (name === "") throw withHint(unusable(path, "it names a directory"), "Name another file.");
+  let file: Deno.FsFile;
   try {
-    // Claims the name, so that nobody's file is overwritten, not even one that is made at this very moment. A crash from
-    // here on leaves an empty file, never half an identity.
-    (await Deno.open(path, { write: true, createNew: true, mode: 0o600 })).close();
+    // Nobody's file is overwritten, not even one that is made at this very moment.
+    file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
   } catch (cause) {
     if (cause instanceof Deno.errors.AlreadyExists) throw alreadyThere(path);
     throw withHint(asUserError(path, cause), "Name another file.");
   }
   try {
-    await writeWhole(directory, `.${name}.${crypto.randomUUID()}.tmp`, name, bytes);
+    for (let offset = 0; offset < bytes.length;) offset += await file.write(bytes.subarray(offset));
+    await file.sync();
   } catch (cause) {
     await Deno.remove(path).catch(() => {});
     throw withHint(asUserError(path, cause), "Name another file.");
+  } finally {
+    file.close();
   }
 }
 

@@ -1,8 +1,8 @@
 // Aim: trust belongs to the key, never to the name.
 import { assertEquals, assertThrows } from "@std/assert";
-import { ProtocolError, UserError } from "../../lib/bytes/errors.ts";
+import { AuthError, ProtocolError, UserError } from "../../lib/bytes/errors.ts";
 import type { Certificate } from "../../lib/e2ee/certificate.ts";
-import { People, PEOPLE_MAX } from "../../lib/chat/people.ts";
+import { People, PEOPLE_KNOWN_MAX } from "../../lib/chat/people.ts";
 
 const ROOM = "R".repeat(51) + "A";
 const EMPTY = new Uint8Array(0);
@@ -163,7 +163,7 @@ Deno.test("People.accept() moves the name to the new key, and the old key is the
 Deno.test("People.meet() forgets those gone when there are too many, but never their names", () => {
   const people = new People();
   people.meet(certificate("first", "gone"), NOW);
-  for (let i = 1; i < PEOPLE_MAX; i++) people.meet(certificate(`p${i}`, `K${i}`), { ...NOW, isHere: true });
+  for (let i = 1; i < PEOPLE_KNOWN_MAX; i++) people.meet(certificate(`p${i}`, `K${i}`), { ...NOW, isHere: true });
   people.meet(certificate("one-more", "more"), { ...NOW, isHere: true });
   assertEquals(people.get("gone"), undefined);
   assertThrows(() => people.meet(certificate("too-many", "many"), { ...NOW, isHere: true }), ProtocolError);
@@ -172,10 +172,24 @@ Deno.test("People.meet() forgets those gone when there are too many, but never t
   assertEquals(people.trust(people.meet(certificate("first", "gone"), NOW).person), "new");
 });
 
-Deno.test("People.meet() refuses to remember names without end", () => {
+Deno.test("People.meet() refuses a certificate of a later day, which would be the newest for ever", () => {
   const people = new People();
-  const error = assertThrows(() => {
-    for (let i = 0; i < 100_000; i++) people.meet(certificate(`p${i}`, `K${i}`), NOW);
-  }, ProtocolError);
-  assertEquals(error.message.includes("names"), true);
+  const future = { ...certificate("bob", "K1"), createdMs: NOW.nowMs + 2 * 86_400_000 };
+  assertThrows(() => people.meet(future, NOW), AuthError);
+});
+
+Deno.test("People.meet() does not take an older certificate for the newest because its owner was dropped", () => {
+  const newest = { ...certificate("robert", "K1"), createdMs: 50 };
+  const first = new People();
+  first.meet(newest, NOW);
+  const people = new People(first.takeChanges().flatMap(({ record }) => record ?? []));
+  assertEquals(people.meet({ ...certificate("bobby", "K1"), createdMs: 10 }, NOW).person.certificate.handle, "robert");
+});
+
+Deno.test("People.hear() of a newer certificate is remembered", () => {
+  const people = new People();
+  people.meet(certificate("bob", "K1"), NOW);
+  people.takeChanges();
+  people.hear({ ...certificate("bob", "K1"), createdMs: 5_000 }, true);
+  assertEquals(people.takeChanges().map(({ record }) => record?.certificate.createdMs), [5_000]);
 });

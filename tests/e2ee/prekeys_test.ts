@@ -75,3 +75,13 @@ Deno.test("withoutOneTimePrekey() uses one up in the new store alone", async () 
   assertEquals(findOneTimePrekey(store, id), fresh[0]);
   assertEquals(after.oneTime.length, fresh.length - 1);
 });
+
+Deno.test("rotateSignedPrekey() forgets no replaced prekey while something may wait that was made with it", async () => {
+  const store = await createPrekeyStore({ nowMs: NOW_MS });
+  const { store: next } = await rotateSignedPrekey(store, NOW_MS + DAY_MS);
+  const later = NOW_MS + 30 * DAY_MS;
+  const kept = await rotateSignedPrekey(next, later, { mayForget: false });
+  assertEquals(kept.store.signed.map(({ id }) => id), [next.nextId, ...next.signed.map(({ id }) => id)]);
+  const gone = await rotateSignedPrekey(kept.store, later);
+  assertEquals(gone.store.signed.map(({ id }) => id), kept.store.signed.slice(0, 2).map(({ id }) => id));
+});

@@ -12,7 +12,8 @@ import { createCertificate } from "../../lib/e2ee/certificate.ts";
 import { fingerprintOf } from "../../lib/e2ee/identity.ts";
 import { decodeForgotten, decodePeer, encodePeer } from "../../lib/e2ee/peer_codec.ts";
 import { type PrekeyStore, refillOneTimePrekeys, rotateSignedPrekey } from "../../lib/e2ee/prekeys.ts";
-import { SessionBook, STRANGER_KEEP_MS, STRANGERS_MAX } from "../../lib/e2ee/session_book.ts";
+import { STRANGER_KEEP_MS } from "../../lib/e2ee/peer_ranks.ts";
+import { SessionBook, STRANGERS_MAX } from "../../lib/e2ee/session_book.ts";
 import { BookStore, restarted } from "./_book_store.ts";
 import {
   AT,
@@ -160,6 +161,10 @@ class World {
         this.stores[step.by].commit(this.people[step.by].book.takeChanges());
         return;
       case "restart":
+        // Whoever was asked for and never had a session is not stored: they are strangers again.
+        for (const asked of this.asked[step.by]) {
+          if (this.people[step.by].book.sessionsWith(asked)?.isEmpty === true) this.asked[step.by].delete(asked);
+        }
         this.people[step.by] = await restarted(this.people[step.by], this.stores[step.by]);
         return;
       default:

