@@ -3,33 +3,30 @@
  * @module
  */
 
+import { wordlist } from "@scure/bip39/wordlists/english";
 import { assertNever, UserError } from "./lib/bytes/errors.ts";
 import { formatAddress } from "./lib/cli/address.ts";
 import type { ExitCode } from "./lib/cli/exit_codes.ts";
 import { type ClientFlags, parseClientFlags } from "./lib/cli/flags.ts";
-import { logLine } from "./lib/cli/relay_lines.ts";
 import { decodeInvite, type Invite } from "./lib/cli/invite.ts";
 import { safe } from "./lib/cli/safe_text.ts";
-import { ClientHost, type ClientOptions } from "./lib/io/client_host.ts";
+import { asCaller, type Caller, withFront } from "./lib/io/caller.ts";
+import { ClientHost } from "./lib/io/client_host.ts";
 import { nowMs } from "./lib/io/clock.ts";
-import { defaultDataDir } from "./lib/io/data_dir.ts";
-import { assertOneKey, type RelayPolicy, UnknownRelayError } from "./lib/io/dial.ts";
-import type { Front } from "./lib/io/front.ts";
+import { assertOneKey, type KnownRelay, type RelayPolicy, UnknownRelayError } from "./lib/io/dial.ts";
+import { runDirectCommand } from "./lib/io/direct_command.ts";
 import { runIdentityCommand } from "./lib/io/identity_command.ts";
 import { givenInvite } from "./lib/io/invite_source.ts";
-import { JsonFront, PlainFront } from "./lib/io/line_fronts.ts";
 import { openMaskedDevice } from "./lib/io/masked_prompt.ts";
-import { defaultHandle } from "./lib/io/network.ts";
-import { askPassphrase, passphraseFileOf, unlockFrom } from "./lib/io/passphrase.ts";
-import { Person } from "./lib/io/person.ts";
+import { askPassphrase, passphraseFileOf } from "./lib/io/passphrase.ts";
 import { runProgram, type Streams } from "./lib/io/program.ts";
-import { askHandle, askRelay } from "./lib/io/questions.ts";
+import { askRelay } from "./lib/io/questions.ts";
 import { runRelaysCommand } from "./lib/io/relays_command.ts";
-import { onSignals } from "./lib/io/signals.ts";
-import { isInteractive, wantsColor } from "./lib/io/terminal.ts";
-import { TerminalFront } from "./lib/io/terminal_front.ts";
+import { type SessionStart, startSession } from "./lib/io/session_start.ts";
+import { isInteractive } from "./lib/io/terminal.ts";
 import { invitePsk } from "./lib/link/invite_psk.ts";
-import { checkHandle, checkRoomName } from "./lib/wire/handle.ts";
+import { WordList } from "./lib/pake/code.ts";
+import { checkRoomName } from "./lib/wire/handle.ts";
 
 if (import.meta.main) await runProgram(main, Deno.args.includes("--json"));
 
@@ -44,6 +41,8 @@ async function main(streams: Streams): Promise<ExitCode> {
       return await runIdentityCommand(parsed.flags, streams);
     case "relays":
       return await runRelaysCommand(parsed.flags, streams);
+    case "direct":
+      return await runDirectCommand(parsed.flags, streams);
     case "run":
       return await run(parsed.flags, streams);
     default:
@@ -55,52 +54,62 @@ async function run(flags: ClientFlags, streams: Streams): Promise<ExitCode> {
   const invite = await givenInvite(flags.inviteFile, Deno.env);
   const isPerson = !flags.json && isInteractive(Deno.env);
   checkRoomName(flags.room);
-  if (flags.name !== undefined) checkHandle(flags.name);
-  const person = flags.ephemeral ? await Person.nobodyBefore(nowMs()) : await Person.open({
-    path: flags.dataDir ?? defaultDataDir("client", Deno.env),
-    unlock: unlockFrom({
-      file: passphraseFileOf(flags.passphraseFile, Deno.env),
-      device: isPerson ? openMaskedDevice(Deno.env) : undefined,
-    }),
-    nowMs: nowMs(),
-  });
-  try {
-    const handle = handleFor(flags.name ?? person.handle, isPerson);
-    if (handle === undefined) return 0; // they left before anything began
-    return await chat(flags, { person, handle, isPerson, invite }, streams);
-  } finally {
-    await person.close();
-  }
+  const words = new WordList(wordlist);
+  const source = { env: Deno.env, isPerson, input: Deno.stdin.readable };
+  const start = flags.session === undefined ? undefined : await startSession(flags.session, words, source);
+  if (start !== undefined && start.command === undefined) return 0; // they left at the question
+  return await asCaller(flags, isPerson, (who) => chat(flags, { ...who, isPerson, invite, words, start }, streams));
 }
 
-interface Caller {
-  readonly person: Person;
-  readonly handle: string;
+interface ChatCaller extends Caller {
   readonly isPerson: boolean;
   readonly invite: Invite | undefined;
+  readonly words: WordList;
+  readonly start: SessionStart | undefined;
 }
 
-async function chat(flags: ClientFlags, caller: Caller, streams: Streams): Promise<ExitCode> {
-  const { person, isPerson } = caller;
-  const certificate = await person.certificateFor(caller.handle, nowMs());
-  const { host: hostname, port, relayKey, room: roomName } = flags;
+async function chat(flags: ClientFlags, caller: ChatCaller, streams: Streams): Promise<ExitCode> {
+  const { person, isPerson, words, start } = caller;
+  let certificate = await person.certificateFor(caller.handle, nowMs());
+  const { host: hostname, port, relayKey, room } = flags;
   const address = { hostname, port, text: formatAddress(hostname.toLowerCase(), port) };
   const pinned = person.pinnedRelay(address.text, flags.dataDir);
-  const call = async (key: string | undefined, invite: Invite | undefined) => {
+  const callOnce = async (key: string | undefined, invite: Invite | undefined) => {
     const policy = { ...await policyOf({ trustOnFirstUse: flags.trustOnFirstUse, key, invite }), ...pinned };
     assertOneKey(policy, address);
-    return await connectAndChat({
+    const options = {
       identity: person.identity,
       certificate,
       address,
       policy,
-      roomName,
+      roomName: start === undefined ? room : undefined,
+      session: start?.command,
+      words,
       state: person.chatState,
       store: person.store,
-      linked: (relay) => person.pin(address.text, relay, nowMs()),
-      entered: () => person.use(certificate),
-    }, { isPerson, wantsJson: flags.json, isVerbose: flags.verbose, streams });
+      linked: (relay: KnownRelay) => person.pin(address.text, relay, nowMs()),
+      entered: () => person.goesBy(certificate.handle),
+    };
+    const look = { isPerson, wantsJson: flags.json, isVerbose: flags.verbose, streams, handle: caller.handle };
+    return await withFront(
+      start === undefined ? look : { ...look, input: start.input },
+      (parts) => new ClientHost({ ...options, ...parts }),
+      (host) => host.run(),
+    );
   };
+  const call = async (key: string | undefined, invite: Invite | undefined) => {
+    try {
+      return await callOnce(key, invite);
+    } catch (error) {
+      if (!(error instanceof UserError && error.code === "olderCertificate")) throw error;
+      // This identity was elsewhere meanwhile: the newest certificate counts, so ours must be.
+      certificate = await person.freshCertificate(caller.handle, nowMs());
+      return await callOnce(key, invite);
+    }
+  };
+  if (passphraseFileOf(flags.passphraseFile, Deno.env) !== undefined && person.isKept && !person.hasPassphrase) {
+    streams.err.write("Note: no passphrase protects this data directory; sotto identity passphrase sets one.\n");
+  }
   try {
     return await call(relayKey, caller.invite);
   } catch (error) {
@@ -141,47 +150,4 @@ async function askInvite(): Promise<Invite | undefined> {
   const device = openMaskedDevice(Deno.env);
   const typed = device && await askPassphrase(device, safe`This relay is private. Invitation: `);
   return typed === undefined || typed === "" ? undefined : await decodeInvite(typed);
-}
-
-async function connectAndChat(
-  options: Omit<ClientOptions, "front" | "log">,
-  look: {
-    readonly isPerson: boolean;
-    readonly wantsJson: boolean;
-    readonly isVerbose: boolean;
-    readonly streams: Streams;
-  },
-): Promise<ExitCode> {
-  const { out, err } = look.streams;
-  const input = { input: Deno.stdin.readable, out };
-  const front: Front = look.wantsJson
-    ? new JsonFront(input)
-    : look.isPerson
-    ? new TerminalFront({ out, hasColor: wantsColor(Deno.env), onInterrupt: () => host.quit() })
-    : new PlainFront({ ...input, err });
-  const log: ClientOptions["log"] = (event, fields) => {
-    if (!look.isVerbose) return;
-    const text = logLine(nowMs(), event, fields);
-    // A chat screen owns its terminal: what is written beside it would tear the row that is being typed.
-    if (look.isPerson && host.hasBeenReady) front.show({ type: "notice", code: "log", text });
-    else err.write(text + "\n");
-  };
-  const host: ClientHost = new ClientHost({ ...options, front, log });
-  const stop = onSignals(["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"], () => host.quit());
-  try {
-    return await host.run();
-  } finally {
-    await front.close(host.hasBeenReady);
-    stop();
-  }
-}
-
-/** The name that was said, or was used last; else a person is asked, and a script is called what its user is. */
-function handleFor(known: string | undefined, isPerson: boolean): string | undefined {
-  if (known === undefined && isPerson) return askHandle(defaultHandle(Deno.env));
-  const name = known ?? defaultHandle(Deno.env);
-  if (name === undefined) {
-    throw new UserError("nameInvalid", "There is no name to chat under", "Give one with --name NAME.");
-  }
-  return checkHandle(name).handle;
 }

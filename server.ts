@@ -75,7 +75,11 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
     // No `await` from here to the host: what reads files again speaks to it.
     const listener = listen(flags.host, flags.port);
     const { hostname: host, port } = listener.addr;
-    const relay = new Relay({ log: events ?? new MemoryEventLog({ generation: makeGeneration() }), names });
+    const relay = new Relay({
+      log: events ?? new MemoryEventLog({ generation: makeGeneration() }),
+      names,
+      random: secureRandom,
+    });
     const failing = Promise.withResolvers<never>();
     const runtime: RelayHost = new RelayHost({
       relay,

@@ -34,6 +34,7 @@ export type UserErrorCode =
   | "relayChanged"
   | "notInvited"
   | "refusedCertificate"
+  | "olderCertificate"
   | "dataDirBusy"
   | "dataDirUnusable"
   | "portInUse"

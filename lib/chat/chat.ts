@@ -8,6 +8,7 @@
  *     client  putBundle, putOneTimePrekeys, subscribe inbox, enter, subscribe room, each after our cursor
  *     relay   subscribed inbox, roster …, subscribed room    -> `ready`
  *
+ * A client may be in no room and have one session by code instead; it has begun when its inbox is subscribed.
  * @module
  */
 
@@ -24,7 +25,9 @@ import {
   type RelayMessage,
   type StreamName,
 } from "../wire/messages.ts";
-import { type Command, helpLines } from "./commands.ts";
+import type { WordList } from "../pake/code.ts";
+import { isAboutMailbox } from "./code_sessions.ts";
+import { type Command, helpLines, type SessionCommand } from "./commands.ts";
 import type { ChatEffect, ChatInput, Effects } from "./effects.ts";
 import type { ChatEvent, Ref } from "./events.ts";
 import { KeyCommands } from "./key_commands.ts";
@@ -34,6 +37,7 @@ import { People } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { Receiving, type Room } from "./receiving.ts";
 import { Sending } from "./sending.ts";
+import { SessionPlace, tellError } from "./session_place.ts";
 import type { ChatChanges, ChatState } from "./state.ts";
 import { notice, type Turn } from "./turn.ts";
 import { Writing } from "./writing.ts";
@@ -51,8 +55,12 @@ export interface ChatOptions {
   readonly certificate: Certificate;
   /** The relay, as the link proved it. */
   readonly relay: { readonly name: string; readonly fingerprint: Fingerprint };
-  /** The room to be in. */
-  readonly room: Room;
+  /** The room to be in; `undefined` for a client that is there for one session by code. */
+  readonly room: Room | undefined;
+  /** How that session begins; for a client in no room. */
+  readonly session?: SessionCommand | undefined;
+  /** What codes are made of. */
+  readonly words: WordList;
   /** Where the last run of this identity stood; nothing at the first. */
   readonly state?: ChatState | undefined;
   /** Where keys, nonces and ids come from. */
@@ -72,7 +80,8 @@ export class Chat {
   readonly #writing: Writing;
   readonly #receiving: Receiving;
   readonly #keys: KeyCommands;
-  readonly #roomStream: string;
+  readonly #sessions: SessionPlace;
+  readonly #roomStream: string | undefined;
   readonly #inboxStream: string;
   #phase: Phase = "calling";
   /** What happened before `ready`, which is always shown first. */
@@ -84,7 +93,7 @@ export class Chat {
   private constructor(options: ChatOptions, keyring: Keyring) {
     this.#options = options;
     this.#keyring = keyring;
-    const { certificate: { fingerprint: own }, relay, room, state } = options;
+    const { certificate: { fingerprint: own }, relay, room, state, words, random = secureRandom } = options;
     this.#people = new People(state?.peers);
     this.#presence = new Presence({ own, room, people: this.#people, keyring });
     this.#sending = new Sending(this.#people, keyring);
@@ -96,7 +105,9 @@ export class Chat {
       cursors: state?.cursors ?? [],
     });
     this.#keys = new KeyCommands(this.#people, options.certificate);
-    this.#roomStream = `room/${room.id}`;
+    const shared = { people: this.#people, keyring, words, random };
+    this.#sessions = new SessionPlace({ owner: options, ...shared, isAlone: room === undefined });
+    this.#roomStream = room && `room/${room.id}`;
     this.#inboxStream = `inbox/${own}`;
   }
 
@@ -117,7 +128,8 @@ export class Chat {
 
   /** Whether commands are taken: the room is entered and not too much is on its way. Read no input while it is not. */
   get takesInput(): boolean {
-    return this.#phase === "ready" && !this.#sending.lines.isFull && !this.#presence.questions.isFull;
+    return this.#phase === "ready" && this.#sessions.takesLines && !this.#sending.lines.isFull &&
+      !this.#presence.questions.isFull;
   }
 
   /**
@@ -165,6 +177,7 @@ export class Chat {
         assertNever(input);
     }
     this.#presence.askNext(turn);
+    if (this.#sessions.end !== undefined) this.#leave(turn);
     this.#finishIfDone(turn);
     this.#askToWake(turn);
     return this.#isEntered ? turn.effects : this.#holdBack(turn.effects);
@@ -176,6 +189,7 @@ export class Chat {
 
   async #hear({ message, body }: Packet<RelayMessage>, turn: Turn): Promise<void> {
     if (this.#phase === "calling" && message.t !== "welcome") throw new ProtocolError("Cannot begin without a welcome");
+    if (isAboutMailbox(message)) return await this.#sessions.hear(message, body, turn);
     switch (message.t) {
       case "welcome":
         return await this.#welcome(turn);
@@ -188,11 +202,11 @@ export class Chat {
       case "subscribed":
         return this.#subscribed(message, turn);
       case "reset":
-        this.#receiving.beginAnew(message.stream, message.generation);
+        this.#receiving.beginAnew(message.stream, message);
         if (message.stream === this.#inboxStream) {
           notice(turn, "reset", "The relay started a new log: what it held for you and did not hand over is lost");
         }
-        return this.#enterIfRoom(message.stream, turn);
+        return this.#enterIfLast(message.stream, turn);
       case "event":
         await this.#receiving.event(message, body, {
           ...turn,
@@ -212,7 +226,7 @@ export class Chat {
       case "prekeysLow":
         return await this.#keyring.refill(message.left, turn);
       default:
-        assertNever(message);
+        if (message.t !== "ops" && message.t !== "acceptedMany") assertNever(message); // neither is asked for yet
     }
   }
 
@@ -226,7 +240,7 @@ export class Chat {
       if (!message.more) this.#receiving.release(turn);
       return;
     }
-    if (message.room !== this.#options.room.id) return;
+    if (message.room !== this.#options.room?.id) return;
     if (message.t === "roster") return await this.#presence.roster(body, turn);
     if (message.t === "joined") return await this.#presence.joined(message.at, body, turn);
     this.#presence.left(message, turn);
@@ -235,8 +249,9 @@ export class Chat {
   async #welcome(turn: Turn): Promise<void> {
     if (this.#phase !== "calling") throw new ProtocolError("Cannot be welcomed twice");
     this.#phase = "entering";
-    await this.#keyring.publish(turn);
+    if (!await this.#keyring.rotate({ ...turn, mayForget: false })) await this.#keyring.publish(turn);
     this.#subscribe(this.#inboxStream, turn);
+    if (this.#options.room === undefined || this.#roomStream === undefined) return;
     this.#send({ t: "enter", room: this.#options.room.id }, turn);
     this.#subscribe(this.#roomStream, turn);
   }
@@ -247,23 +262,25 @@ export class Chat {
       throw new ProtocolError("Cannot be subscribed to a stream that was not asked for");
     }
     this.#receiving.begin(stream, { generation, head });
-    this.#enterIfRoom(stream, turn);
+    this.#enterIfLast(stream, turn);
   }
 
   #subscribe(stream: StreamName, turn: Turn): void {
     this.#send({ t: "subscribe", stream, after: this.#receiving.cursor(stream) }, turn);
   }
 
-  /** The room's stream is the last that is asked for at the start: with it the chat begins. */
-  #enterIfRoom(stream: StreamName, turn: Turn): void {
-    if (stream !== this.#roomStream || this.#phase !== "entering") return;
+  /** The last stream that is asked for at the start, the room's if there is one: with it the chat begins. */
+  #enterIfLast(stream: StreamName, turn: Turn): void {
+    if (stream !== (this.#roomStream ?? this.#inboxStream) || this.#phase !== "entering") return;
     this.#phase = "ready";
-    const { certificate: { handle, fingerprint }, relay, room } = this.#options;
+    turn.effects.push({ kind: "entered" });
+    const { certificate: { handle, fingerprint }, relay, room, session } = this.#options;
     const members = this.#presence.begin();
-    this.#show({ type: "ready", handle, fingerprint, relay, room: room.name, members }, turn);
+    if (room !== undefined) this.#show({ type: "ready", handle, fingerprint, relay, room: room.name, members }, turn);
     for (const member of members) this.#presence.warnIfChanged(member, turn);
     for (const event of this.#early) this.#show(event, turn);
     this.#early = [];
+    if (session !== undefined) this.#sessions.begin(session, turn);
   }
 
   async #accepted(message: Extract<RelayMessage, { t: "accepted" }>, turn: Turn): Promise<void> {
@@ -278,8 +295,7 @@ export class Chat {
       await this.#run(command, ref, turn);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      const { code, message, hint } = error;
-      this.#show({ type: "error", code, message, hint, ...refOf(ref) }, turn);
+      tellError(error, ref, turn);
     }
   }
 
@@ -287,11 +303,14 @@ export class Chat {
     if (!this.#isEntered && command.kind !== "quit") throw new TypeError("Cannot obey: the room is not entered yet");
     switch (command.kind) {
       case "say":
-        return await this.#writing.say(command, ref, turn);
+        return await this.#writing.say(command, ref, { ...turn, partner: this.#sessions.partner });
       case "pm":
         return await this.#writing.pm(command, ref, turn);
       case "users":
+        if (this.#options.room === undefined) throw new UserError("badLine", "There is no room here", "Use /peers.");
         return this.#presence.ask(ref);
+      case "session":
+        return this.#sessions.obey(command, ref, turn);
       case "peers":
       case "fingerprint":
       case "verify":
@@ -325,7 +344,9 @@ export class Chat {
       const { handle } = person.certificate;
       notice(turn, "keysMissing", `${handle} cannot read what you write yet: the relay gave no keys for them`);
     }
-    if (this.#isEntered) await this.#keyring.rotate(turn);
+    const mayForget = this.#receiving.hasCaughtUp(this.#inboxStream);
+    if (this.#isEntered) await this.#keyring.rotate({ ...turn, mayForget });
+    this.#sessions.expire(turn);
     await this.#sending.pump(turn);
   }
 
@@ -335,17 +356,18 @@ export class Chat {
     const isDone = this.#sending.lines.isEmpty && this.#presence.questions.isEmpty;
     if (!isDone && !isLate) return;
     this.#phase = "finished";
-    turn.effects.push({ kind: "finish" });
+    turn.effects.push({ kind: "finish", ...this.#sessions.end });
   }
 
   #askToWake(turn: Turn): void {
     if (this.#phase === "finished") return; // or the time to leave, long passed, would wake it for ever
     const atMs = Math.min(
-      this.#keyring.nextDueMs(),
+      this.#isEntered ? this.#keyring.nextDueMs() : Infinity,
       this.#presence.nextDueMs() ?? Infinity,
+      this.#sessions.nextDueMs() ?? Infinity,
       this.#leaveDueMs ?? Infinity,
     );
-    if (atMs === this.#wakeAtMs) return;
+    if (atMs === this.#wakeAtMs || atMs === Infinity) return; // nothing is due before the relay lets us in
     this.#wakeAtMs = atMs;
     turn.effects.push({ kind: "wakeAt", atMs });
   }

@@ -17,6 +17,7 @@ export type Command =
   | { readonly kind: "pm"; readonly to: string; readonly text: string }
   | { readonly kind: "users" }
   | KeyCommand
+  | SessionCommand
   | { readonly kind: "help" }
   | { readonly kind: "quit" }
   /** An empty line. */
@@ -30,6 +31,16 @@ export type KeyCommand =
   | { readonly kind: "verify"; readonly name: string; readonly hasCompared: boolean }
   | { readonly kind: "trust"; readonly name: string }
   | { readonly kind: "distrust"; readonly name: string };
+
+/** What a line asks about sessions by code. */
+export type SessionCommand =
+  & { readonly kind: "session" }
+  & (
+    | { readonly action: "create" }
+    /** The code as it was typed; secret. */
+    | { readonly action: "join"; readonly code: string }
+    | { readonly action: "cancel" }
+  );
 
 interface CommandRow {
   readonly name: string;
@@ -45,9 +56,10 @@ const COMMANDS: readonly CommandRow[] = [
   { name: "users", usage: "", help: "show who is here", read: (rest) => rest === "" ? { kind: "users" } : undefined },
   { name: "peers", usage: "", help: "show whom you met", read: (rest) => rest === "" ? { kind: "peers" } : undefined },
   { name: "fingerprint", usage: "[name]", help: "show a fingerprint: yours, or somebody's", read: readFingerprintLine },
-  { name: "verify", usage: "<name> [yes]", help: "show a number to compare; yes: it is the same", read: readVerify },
+  { name: "verify", usage: "<name> [yes]", help: "show a number to compare; yes: the same", read: readVerify },
   { name: "trust", usage: "<name>", help: "accept a key that is held back", read: readTrust },
   { name: "distrust", usage: "<name>", help: "send nothing to a key any more", read: readDistrust },
+  { name: "session", usage: "create|join <code>|cancel", help: "meet one person by a code", read: readSession },
   { name: "help", usage: "", help: "show this", read: (rest) => rest === "" ? { kind: "help" } : undefined },
   { name: "quit", usage: "", help: "send what is pending and leave", read: readQuit },
   { name: "exit", usage: "", help: "the same as /quit", read: readQuit },
@@ -151,6 +163,19 @@ function readDistrust(rest: string): Command | undefined {
 /** One word, or a fingerprint as it is shown, with its spaces. */
 function readName(text: string): string | undefined {
   return readFingerprint(text) ?? (/^\S+$/u.test(text) ? text : undefined);
+}
+
+function readSession(rest: string): Command | undefined {
+  const [, action = "", code = ""] = /^(\S*)\s*([^]*)$/u.exec(rest) ?? [];
+  switch (action.toLowerCase()) {
+    case "create":
+    case "cancel":
+      return code === "" ? { kind: "session", action: action.toLowerCase() as "create" | "cancel" } : undefined;
+    case "join":
+      return code === "" ? undefined : { kind: "session", action: "join", code };
+    default:
+      return undefined;
+  }
 }
 
 function readQuit(rest: string): Command | undefined {

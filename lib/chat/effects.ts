@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import type { Packet, RelayMessage } from "../wire/messages.ts";
 import type { ChatEvent, Ref } from "./events.ts";
@@ -24,8 +25,10 @@ export type ChatEffect =
   | { readonly kind: "show"; readonly event: ChatEvent }
   /** Give a `tick` at that time; a later one replaces it. */
   | { readonly kind: "wakeAt"; readonly atMs: number }
-  /** The person wanted to leave and all that was pending is settled: end the link. */
-  | { readonly kind: "finish" };
+  /** The relay let us in: what the person is shown from now on is the conversation, or the way to it. */
+  | { readonly kind: "entered" }
+  /** All that was pending is settled: end the link, because the person wanted to leave, or because of the error. */
+  | { readonly kind: "finish"; readonly error?: UserError };
 
 /** The effects of one turn, in order. */
 export type Effects = ChatEffect[];

@@ -11,7 +11,7 @@ import { CERTIFICATE_MAX_BYTES, verifyCertificate } from "../e2ee/certificate.ts
 import { encodeClientMessage, type Fingerprint, type RelayMessage } from "../wire/messages.ts";
 import type { Member, Ref } from "./events.ts";
 import type { Keyring } from "./keyring.ts";
-import type { Meeting, People } from "./people.ts";
+import type { Meeting, People, Person } from "./people.ts";
 import type { Room } from "./receiving.ts";
 import { notice, type Turn } from "./turn.ts";
 import { WhoRequests } from "./who_requests.ts";
@@ -20,8 +20,8 @@ import { WhoRequests } from "./who_requests.ts";
 export interface PresenceOptions {
   /** Ourselves, whom no list shows. */
   readonly own: Fingerprint;
-  /** The room that we are in. */
-  readonly room: Room;
+  /** The room that we are in, `undefined` in none. */
+  readonly room: Room | undefined;
   /** Who was shown. */
   readonly people: People;
   /** Who begins a new session with somebody whose client may have lost the old ones. */
@@ -78,8 +78,8 @@ export class Presence {
    */
   left(message: Extract<RelayMessage, { t: "left" }>, turn: Turn): void {
     const { room, people } = this.#options;
-    const person = people.leave(message.who, room.id);
-    if (person === undefined || !this.#isShown) return;
+    const person = room && people.leave(message.who, room.id);
+    if (room === undefined || person === undefined || !this.#isShown) return;
     const { handle, fingerprint } = person.certificate;
     const { at, reason } = message;
     turn.effects.push({ kind: "show", event: { type: "left", room: room.name, at, reason, handle, fingerprint } });
@@ -124,18 +124,19 @@ export class Presence {
     const { ref: number, more } = message;
     const answer = this.#who.take({ number, more, certificates: cutCertificates(body) });
     if (answer === undefined) return;
-    const { people, room } = this.#options;
+    const { people } = this.#options;
     const linked = new Set<Fingerprint>();
     for (const certificate of answer.certificates) {
       const meeting = await this.#meet(certificate, turn, { isHere: true });
       if (meeting !== undefined) linked.add(meeting.person.certificate.fingerprint);
     }
     people.keepHere(linked);
+    const { name: room } = this.#options.room ?? { name: "" };
     const members = this.#members();
     const elsewhere = people.elsewhere().map((person) => people.show(person));
     for (const ref of answer.refs) {
       const refField = ref === undefined ? {} : { ref };
-      turn.effects.push({ kind: "show", event: { type: "users", room: room.name, members, elsewhere, ...refField } });
+      turn.effects.push({ kind: "show", event: { type: "users", room, members, elsewhere, ...refField } });
     }
   }
 
@@ -155,24 +156,14 @@ export class Presence {
   warnIfChanged(member: Member, turn: Turn): void {
     if (member.trust !== "changed" || member.distrusted) return; // whoever distrusts a key needs no telling
     const { people } = this.#options;
-    const { handle } = member;
     const person = people.get(member.fingerprint);
-    const name = person === undefined ? handle : people.address(person);
-    const wasVerified = person !== undefined && people.hasVerifiedName(person);
-    notice(
-      turn,
-      "keyChanged",
-      `The key of ${handle} CHANGED: somebody else may be using the name. Nothing is sent to them until you ` +
-        (wasVerified
-          ? `compare numbers again (/verify ${name}): you had verified another key. /trust ${name} accepts it unverified`
-          : `compare numbers (/verify ${name}) or accept the new key unseen with /trust ${name}`),
-    );
+    if (person !== undefined) notice(turn, "keyChanged", changedWarning(people, person));
   }
 
   async #enter(certificate: Bytes, at: number, turn: Turn): Promise<void> {
     const { room, people } = this.#options;
-    const meeting = await this.#meet(certificate, turn, { room: room.id });
-    if (meeting === undefined) return;
+    const meeting = room && await this.#meet(certificate, turn, { room: room.id });
+    if (room === undefined || meeting === undefined) return;
     this.#options.keyring.expect(meeting.person.certificate.fingerprint);
     if (!this.#isShown) return;
     if (!meeting.isNewInRoom && !meeting.hasNewCertificate) return; // told before
@@ -209,7 +200,7 @@ export class Presence {
 
   #members(): Member[] {
     const { people, room } = this.#options;
-    return people.inRoom(room.id).map((person) => people.show(person));
+    return room === undefined ? [] : people.inRoom(room.id).map((person) => people.show(person));
   }
 }
 
@@ -218,4 +209,19 @@ function cutCertificates(body: Bytes): Bytes[] {
   const certificates: Bytes[] = [];
   while (reader.remaining > 0) certificates.push(reader.lv(CERTIFICATE_MAX_BYTES));
   return certificates;
+}
+
+/**
+ * Warns that a name has another key than before.
+ * @param people who was met
+ * @param person who comes under that name
+ * @returns a sentence, with what to type
+ */
+export function changedWarning(people: People, person: Person): string {
+  const name = people.address(person);
+  return `The key of ${person.certificate.handle} CHANGED: somebody else may be using the name. Nothing is sent to them ` +
+    "until you " +
+    (people.hasVerifiedName(person)
+      ? `compare numbers again (/verify ${name}): you had verified another key. /trust ${name} accepts it unverified`
+      : `compare numbers (/verify ${name}) or accept the new key unseen with /trust ${name}`);
 }

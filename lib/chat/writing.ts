@@ -17,8 +17,8 @@ import { notice, type Turn } from "./turn.ts";
 
 /** What `Writing` is made from. */
 export interface WritingOptions {
-  /** The room that lines go to. */
-  readonly room: Room;
+  /** The room that lines go to, `undefined` in none. */
+  readonly room: Room | undefined;
   /** Who was shown. */
   readonly people: People;
   /** Where ids of events come from. */
@@ -40,14 +40,23 @@ export class Writing {
   }
 
   /**
-   * Writes to the room: to everybody there but those whose key is held back.
+   * Writes to the room: to everybody there but those whose key is held back. A client in no room writes to its partner.
    * @param command what, and perhaps which room
    * @param ref what a script put beside it
-   * @param turn time and effects
-   * @throws {UserError} `badLine` when it is for another room, `tooLong` when no event can hold it
+   * @param turn time and effects, and the partner
+   * @throws {UserError} `badLine` when it is for another room, `keyChanged` when the partner's is held back, `tooLong` when no event can hold it
    */
-  async say(command: Extract<Command, { kind: "say" }>, ref: Ref | undefined, turn: Turn): Promise<void> {
+  async say(
+    command: Extract<Command, { kind: "say" }>,
+    ref: Ref | undefined,
+    turn: Turn & { readonly partner: Person | undefined },
+  ): Promise<void> {
     const { room, people, sending } = this.#options;
+    const { partner } = turn;
+    if (partner !== undefined && command.room === undefined) {
+      return await this.to(partner, { text: command.text, ref }, turn);
+    }
+    if (room === undefined) throw new UserError("badLine", "Nothing was sent: you are in no room", "Use /pm.");
     if (command.room !== undefined && checkRoomName(command.room).folded !== checkRoomName(room.name).folded) {
       throw new UserError("badLine", "Nothing was sent: you are not in that room", `You are in ${room.name}.`);
     }
@@ -74,12 +83,26 @@ export class Writing {
    * back, `tooLong` when no event can hold it
    */
   async pm(command: Extract<Command, { kind: "pm" }>, ref: Ref | undefined, turn: Turn): Promise<void> {
+    await this.to(this.#options.people.resolve(command.to), { text: command.text, ref }, turn);
+  }
+
+  /**
+   * Writes to one person who is known already.
+   * @param person whom
+   * @param line what, and what a script put beside it
+   * @param turn time and effects
+   * @throws {UserError} `keyChanged` when their key is held back, `tooLong` when no event can hold it
+   */
+  async to(
+    person: Person,
+    { text, ref }: { readonly text: string; readonly ref: Ref | undefined },
+    turn: Turn,
+  ): Promise<void> {
     const { people, sending } = this.#options;
-    const person = people.resolve(command.to);
     const { handle, fingerprint } = person.certificate;
     if (people.trust(person) === "changed") throw heldError(people, person);
     await sending.add({
-      ...this.#newLine(command.text, ref, turn),
+      ...this.#newLine(text, ref, turn),
       place: { to: handle },
       stream: `inbox/${fingerprint}`,
       room: null,

@@ -33,6 +33,8 @@ export interface ClientFlags {
   readonly ephemeral: boolean;
   /** The room to join, without a leading `#`. */
   readonly room: string;
+  /** What to do about a session by code, for a client in no room. */
+  readonly session?: "create" | "join";
   /** The only relay fingerprint to accept: 52 upper-case base32 characters. */
   readonly relayKey?: string;
   /** The file that holds an invitation to a private relay. */
@@ -107,11 +109,34 @@ export type RelaysFlags =
     }
   );
 
+/** What `sotto listen` and `sotto connect` were told. */
+export type DirectFlags =
+  & StoreFlags
+  & {
+    /** Wait for somebody, or call somebody. */
+    readonly action: "listen" | "connect";
+    /** The address to listen on, or the host to call. */
+    readonly host: string;
+    /** The port: 0 to 65,535 to listen, 0 for any free one; 1 to 65,535 to call. */
+    readonly port: number;
+    /** The handle, not yet checked; asked for without it. */
+    readonly name?: string;
+    /** Whether nothing is read, locked or kept. */
+    readonly ephemeral: boolean;
+    /** Whether both must know a code. */
+    readonly code: boolean;
+    /** Whether stdin and stdout carry JSON lines. */
+    readonly json: boolean;
+    /** Whether to tell more. */
+    readonly verbose: boolean;
+  };
+
 /** What the client's command line can ask for. */
 export type ParsedClientFlags =
   | ParsedFlags<ClientFlags>
   | { readonly kind: "identity"; readonly flags: IdentityFlags }
-  | { readonly kind: "relays"; readonly flags: RelaysFlags };
+  | { readonly kind: "relays"; readonly flags: RelaysFlags }
+  | { readonly kind: "direct"; readonly flags: DirectFlags };
 
 /** What each flag of the client takes. */
 export const CLIENT_FLAGS = {
@@ -125,6 +150,7 @@ export const CLIENT_FLAGS = {
   "relay-key": "text",
   "invite-file": "text",
   "trust-on-first-use": "switch",
+  code: "switch",
   "export-passphrase-file": "text",
   "new-passphrase-file": "text",
   replace: "switch",
@@ -134,11 +160,15 @@ export const CLIENT_FLAGS = {
   version: "switch",
 } as const satisfies FlagTable;
 
+/** The port of a direct link that was given none. */
+export const DEFAULT_DIRECT_PORT = 12_345;
+
 /** Flags that are no business of the chat, and the commands that take them. */
 const COMMAND_FLAGS = {
   "export-passphrase-file": "sotto identity export and import",
   "new-passphrase-file": "sotto identity passphrase",
   replace: "sotto identity import",
+  code: "sotto listen and connect",
 } as const satisfies Partial<Record<keyof typeof CLIENT_FLAGS, string>>;
 
 const FINGERPRINT = /^[A-Z2-7]{52}$/;
@@ -155,7 +185,10 @@ export function parseClientFlags(args: readonly string[]): ParsedClientFlags {
   if (given.has("version")) return { kind: "version", text: `sotto ${VERSION}` };
   if (given.positionals[0] === "identity") return { kind: "identity", flags: identityFlags(given) };
   if (given.positionals[0] === "relays") return { kind: "relays", flags: relaysFlags(given) };
-  const [address, ...surplus] = given.positionals;
+  if (given.positionals[0] === "listen") return { kind: "direct", flags: listenFlags(given) };
+  if (given.positionals[0] === "connect") return { kind: "direct", flags: connectFlags(given) };
+  const { session, positionals } = sessionOf(given);
+  const [address, ...surplus] = positionals;
   refuseSurplus(surplus);
   refuseCommandFlags(given);
   const relayKey = optional("relayKey", relayKeyOf(given.text("relay-key")));
@@ -168,6 +201,7 @@ export function parseClientFlags(args: readonly string[]): ParsedClientFlags {
       ...optional("passphraseFile", given.text("passphrase-file")),
       ephemeral: given.has("ephemeral"),
       room: roomOf(given.text("room") ?? "lobby"),
+      ...session,
       ...relayKey,
       ...optional("inviteFile", given.text("invite-file")),
       trustOnFirstUse: given.has("trust-on-first-use") && relayKey.relayKey === undefined,
@@ -175,6 +209,22 @@ export function parseClientFlags(args: readonly string[]): ParsedClientFlags {
       verbose: given.has("verbose"),
     },
   };
+}
+
+/** Takes `session create` or `session join` off the front. */
+function sessionOf(
+  given: GivenArgs,
+): { session: Pick<ClientFlags, "session">; positionals: readonly string[] } {
+  const [command, action, ...rest] = given.positionals;
+  if (command !== "session") return { session: {}, positionals: given.positionals };
+  if (action === undefined) throw new UserError("badFlag", "Cannot do session alone", "Write session create, or join.");
+  if (action !== "create" && action !== "join") {
+    throw unknownAction("session", action, "create or join, then HOST[:PORT]; the code is asked for");
+  }
+  if (given.has("room")) {
+    throw new UserError("badFlag", `Cannot take --room with session ${action}`, "A session is in no room.");
+  }
+  return { session: { session: action }, positionals: rest };
 }
 
 function identityFlags(given: GivenArgs): IdentityFlags {
@@ -219,6 +269,27 @@ function relaysFlags(given: GivenArgs): RelaysFlags {
     default:
       throw unknownAction("relays", action, "list or forget HOST[:PORT]");
   }
+}
+
+function listenFlags(given: GivenArgs): DirectFlags {
+  const [, port, ...surplus] = given.positionals;
+  refuseSurplus(surplus);
+  const shared = directFlags(given, "listen", ["host"]);
+  const host = parseHost(given.text("host") ?? "127.0.0.1");
+  return { ...shared, host, port: parsePort(port ?? String(DEFAULT_DIRECT_PORT), 0) };
+}
+
+function connectFlags(given: GivenArgs): DirectFlags {
+  const shared = directFlags(given, "connect", []);
+  const { host, port } = parseAddress(onlyOne(given.positionals.slice(1), "connect", "HOST[:PORT]"));
+  return { ...shared, host, port: port ?? DEFAULT_DIRECT_PORT };
+}
+
+function directFlags<A extends DirectFlags["action"]>(given: GivenArgs, action: A, others: readonly string[]) {
+  const store = storeFlags(given, action, ["name", "ephemeral", "code", ...others, "json", "verbose"]);
+  const switches = { ephemeral: given.has("ephemeral"), code: given.has("code") };
+  const output = { json: given.has("json"), verbose: given.has("verbose") };
+  return { action, ...store, ...optional("name", given.text("name")), ...switches, ...output };
 }
 
 /** Reads the flags that every command takes, and refuses those that this one does not. */

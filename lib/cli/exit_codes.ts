@@ -28,6 +28,7 @@ export function exitCodeFor(code: UserErrorCode): ExitCode {
     case "notInvited":
     case "keyChanged":
     case "refusedCertificate":
+    case "olderCertificate":
     case "noSession":
       return 4;
     case "nameTaken":

@@ -23,6 +23,7 @@ export { DEFAULT_PORT, type FlagTable, type ParsedFlags } from "./args.ts";
 export {
   CLIENT_FLAGS,
   type ClientFlags,
+  type DirectFlags,
   type IdentityFlags,
   parseClientFlags,
   type ParsedClientFlags,

@@ -11,6 +11,9 @@ Usage:
   sotto [HOST[:PORT]] [options]
   sotto identity [show | export FILE | import FILE | passphrase] [options]
   sotto relays [list | forget HOST[:PORT]] [options]
+  sotto session (create | join) [HOST[:PORT]] [options]
+  sotto listen [PORT] [options]
+  sotto connect HOST[:PORT] [options]
 
   HOST[:PORT]             the relay to talk through, 127.0.0.1:5001 by default;
                           [::1]:5001 for IPv6
@@ -22,6 +25,13 @@ Usage:
                           kept on this machine
   relays list             tell which relays you know
   relays forget HOST:PORT meet the relay there anew
+  session create          make a code by which one person meets you, and wait
+  session join            meet whoever made a code; a terminal asks for it, a
+                          script gives it in SOTTO_CODE or as its first line
+  listen [PORT]           wait for one person to call, without a relay; port
+                          12345 by default, 0 picks a free one, --host is the
+                          address to listen on (default 127.0.0.1)
+  connect HOST[:PORT]     call somebody who listens
 
 Options:
   --host HOST             the relay's host, instead of HOST above
@@ -36,6 +46,9 @@ Options:
                           (52 letters and digits; spaces and dashes are fine)
   --invite-file FILE      the invitation to a private relay; a terminal asks for
                           it, and SOTTO_INVITE may hold it
+  --code                  listen, connect: both must know a code, which the
+                          listener prints; a terminal asks for it, a script
+                          gives it in SOTTO_CODE or as its first line
   --trust-on-first-use    accept a relay that you have not met before;
                           --relay-key wins over it
   --export-passphrase-file FILE
@@ -51,6 +64,7 @@ Options:
 Examples:
   sotto                            join the lobby of a relay on this machine
   sotto 192.168.1.7 --name ada     join as ada, through another machine
+  sotto connect 192.168.1.7 --code call somebody there, without a relay
   echo "build is green" | sotto --name ci --relay-key FINGERPRINT
                                    send one line from a script
 
@@ -64,7 +78,8 @@ Exit codes:
   3  the relay is not there, is not a relay, speaks another version,
      or the link was lost
   4  the relay's key is unknown or has changed, a certificate was refused,
-     the relay is private and the invitation is missing or void
+     the relay is private and the invitation is missing or void, or a
+     session by code did not come about
 `;
 
 /** The help of `sotto-server`. */

@@ -52,6 +52,12 @@ const INPUT_LINE = v.variant("type", [
   v.object({ type: v.literal("say"), text: v.string(), room: v.optional(v.string()), ref: REF }),
   v.object({ type: v.literal("pm"), to: v.string(), text: v.string(), ref: REF }),
   v.object({ type: v.literal("users"), ref: REF }),
+  v.object({
+    type: v.literal("session"),
+    action: v.picklist(["create", "join", "cancel"]),
+    code: v.optional(v.string()),
+    ref: REF,
+  }),
   v.object({ type: v.literal("command"), line: v.string(), ref: REF }),
   v.object({ type: v.literal("quit"), ref: REF }),
 ]);
@@ -107,11 +113,20 @@ function commandOf(input: v.InferOutput<typeof INPUT_LINE>): Command {
       return { kind: "pm", to: input.to, text: input.text };
     case "users":
       return { kind: "users" };
+    case "session":
+      return sessionOf(input.action, input.code);
     case "command":
       return commandLine(input.line);
     case "quit":
       return { kind: "quit" };
   }
+}
+
+function sessionOf(action: "create" | "join" | "cancel", code: string | undefined): Command {
+  if ((action === "join") !== (code !== undefined)) {
+    throw new UserError("badLine", "Nothing was done: a code goes with join, and with nothing else");
+  }
+  return action === "join" ? { kind: "session", action, code: code ?? "" } : { kind: "session", action };
 }
 
 function demandText(text: string): void {

@@ -39,6 +39,11 @@ export class MaskedEditor {
   /** One line each: `LineEditor` remembers what was entered, and this must not be remembered. */
   #editor = new LineEditor();
 
+  /** What was typed so far; whoever shows it has said that it may be seen. */
+  get text(): string {
+    return this.#editor.text;
+  }
+
   /**
    * Takes one key.
    * @param key what the person did

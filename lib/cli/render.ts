@@ -6,7 +6,9 @@
 
 import { assertNever } from "../bytes/errors.ts";
 import { spellFingerprint } from "../chat/fingerprint.ts";
+
 import type { ChatEvent, Member, Peer, Place } from "../chat/events.ts";
+import { formatAddress } from "./address.ts";
 import { isoSeconds } from "./iso.ts";
 import { joinSafe, type Paint, paint, safe, safeLines, type SafeText, safeText } from "./safe_text.ts";
 
@@ -119,14 +121,17 @@ function renderReady(event: Extract<ChatEvent, { type: "ready" }>, options: Rend
 function renderWaiting(event: Extract<ChatEvent, { type: "waiting" }>, options: RenderOptions): SafeText[] {
   return [
     look(safe`The code is ${safeText(event.code)}`, "bold", options),
-    safe`  Tell it to one person, not through this relay. It works once, until ${stamp(event.expiresAt)}.`,
+    safe`  Tell it to one person, in person or by phone. It works once, until ${stamp(event.expiresAt)}.`,
   ];
 }
 
 function renderListening(event: Extract<ChatEvent, { type: "listening" }>, options: RenderOptions): SafeText[] {
-  const where = event.host === undefined ? safe`port ${event.port}` : safe`${safeText(event.host)} port ${event.port}`;
+  const { host, port } = event;
+  const where = host === undefined ? safe`port ${port}` : safeText(formatAddress(host, port));
+  const typed = host === undefined ? safe`HOST:${port}` : where;
   return [
     look(safe`Waiting for one person at ${where}`, "bold", options),
+    dim(safe`  they type: sotto connect ${typed}`, options),
     dim(safe`  your fingerprint is ${safeText(spellFingerprint(event.fingerprint))}`, options),
   ];
 }

@@ -7,14 +7,16 @@
 import { UserError } from "../bytes/errors.ts";
 import { Mutex } from "../crypto/mutex.ts";
 import { Chat } from "../chat/chat.ts";
+import type { SessionCommand } from "../chat/commands.ts";
 import type { ChatEffect, ChatInput } from "../chat/effects.ts";
 import type { ChatState } from "../chat/state.ts";
 import type { ChatEvent } from "../chat/events.ts";
 import type { OutgoingLine } from "../chat/outgoing.ts";
 import { type ExitCode, exitCodeFor } from "../cli/exit_codes.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
-import { fingerprintOf, type Identity, openRoomId } from "../e2ee/identity.ts";
+import { type Fingerprint, fingerprintOf, type Identity, openRoomId } from "../e2ee/identity.ts";
 import { Link, type LinkEnd } from "../link/link.ts";
+import type { WordList } from "../pake/code.ts";
 import { checkRoomName } from "../wire/handle.ts";
 import { decodeRelayMessage } from "../wire/messages.ts";
 import type { ClientStore } from "./client_store.ts";
@@ -42,8 +44,12 @@ export interface ClientOptions {
   readonly address: RelayAddress;
   /** Which relay is accepted. */
   readonly policy: RelayPolicy;
-  /** The name of the room to be in. */
-  readonly roomName: string;
+  /** The name of the room to be in; `undefined` for one session by code. */
+  readonly roomName: string | undefined;
+  /** How that session begins. */
+  readonly session?: SessionCommand | undefined;
+  /** What codes are made of. */
+  readonly words: WordList;
   /** Where the last run of this identity stood; nothing at the first, and for one that keeps nothing. */
   readonly state?: ChatState | undefined;
   /** Where changes are kept; nowhere without it. */
@@ -77,6 +83,8 @@ export class ClientHost {
   #resumeOutput: () => void = () => {};
   #isOver = false;
   #hasBeenReady = false;
+  #hasEntered = false;
+  #finishError: UserError | undefined;
   #wantsToLeave = false;
   #hasFinished = false;
   #quitAtMs: number | undefined;
@@ -97,6 +105,11 @@ export class ClientHost {
       perform: (effect) => this.#perform(effect),
       failed: (error) => this.#cannotKeep(error),
     });
+  }
+
+  /** The event with which the conversation begins, from which on lines are read. */
+  get #readyType(): ChatEvent["type"] {
+    return this.#options.roomName === undefined ? "secured" : "ready";
   }
 
   /** Whether the chat has begun. */
@@ -182,13 +195,13 @@ export class ClientHost {
   }
 
   async #begin(relay: KnownRelay): Promise<void> {
-    const { identity, certificate, roomName, state, linked } = this.#options;
+    const { identity, certificate, roomName, session, words, state, linked } = this.#options;
     await linked?.(relay);
-    const { name, folded } = checkRoomName(roomName);
-    const room = { id: fingerprintOf(await openRoomId(relay.publicBytes, folded)), name };
-    const { name: relayName, fingerprint } = relay;
+    const room = roomName === undefined ? undefined : await openRoom(relay, roomName);
+    const { name, fingerprint } = relay;
+    const whatFor = { room, session, words };
     this.#chat = await Chat.create(
-      { identity, certificate, relay: { name: relayName, fingerprint }, room, state },
+      { identity, certificate, relay: { name, fingerprint }, ...whatFor, state },
       nowMs(),
     );
   }
@@ -234,13 +247,15 @@ export class ClientHost {
         return;
       case "show":
         this.#options.front.show(effect.event);
-        if (effect.event.type !== "ready") return;
-        clearTimeout(this.#enterTimer);
+        if (effect.event.type !== this.#readyType) return;
         this.#hasBeenReady = true;
-        this.#watch(this.#options.entered?.() ?? Promise.resolve());
         this.#ready.resolve();
         if (this.#wantsToLeave) this.quit();
         return;
+      case "entered":
+        this.#hasEntered = true;
+        clearTimeout(this.#enterTimer);
+        return this.#watch((this.#options.entered?.() ?? Promise.resolve()).catch((error) => this.#cannotKeep(error)));
       case "wakeAt":
         clearTimeout(this.#timer);
         this.#timer = setTimeout(
@@ -250,6 +265,7 @@ export class ClientHost {
         return;
       case "finish":
         this.#hasFinished = true;
+        this.#finishError = effect.error;
         this.#tcp?.close("quit", "the client ends");
     }
   }
@@ -278,12 +294,12 @@ export class ClientHost {
     const unsent = this.#chat?.unsent() ?? [];
     const { front, address, policy } = this.#options;
     const hasLeft = this.#hasFinished || (this.#wantsToLeave && end.kind === "closed");
-    if (hasLeft && this.#storeError === undefined) {
+    if (hasLeft && this.#storeError === undefined && this.#finishError === undefined) {
       for (const line of unsent) front.show(unsentEvent(line));
       return unsent.length === 0 ? 0 : exitCodeFor("unsent");
     }
-    const error = this.#storeError ?? errorOfEnd(end, address, policy);
-    if (!this.#hasBeenReady) throw error;
+    const error = this.#storeError ?? this.#finishError ?? errorOfEnd(end, address, policy);
+    if (!this.#hasBeenReady) throw this.#hasEntered ? withoutSession(error) : error;
     for (const line of unsent) front.show(unsentEvent(line));
     for (const text of front.takeUnread()) front.show(eventOf(new UserError("unsent", `Not sent: ${text}`), {}));
     front.show(eventOf(error, {}));
@@ -291,18 +307,45 @@ export class ClientHost {
   }
 }
 
-function unsentEvent(line: OutgoingLine): ChatEvent {
+/** The relay was there and is gone, before the two were one session. */
+function withoutSession(error: UserError): UserError {
+  if (error.code !== "linkLost") return error;
+  return new UserError("noSession", `The session did not come about: ${error.message}`, error.hint, { cause: error });
+}
+
+async function openRoom(relay: KnownRelay, roomName: string): Promise<{ id: Fingerprint; name: string }> {
+  const { name, folded } = checkRoomName(roomName);
+  return { id: fingerprintOf(await openRoomId(relay.publicBytes, folded)), name };
+}
+
+/**
+ * Names a line that was written and not accepted.
+ * @param line the line
+ * @returns what to show of it
+ */
+export function unsentEvent(line: OutgoingLine): ChatEvent {
   const where = "room" in line.place ? `#${line.place.room}` : line.place.to;
   const error = new UserError("unsent", `Not sent to ${where}: ${line.text}`, "");
   return eventOf(error, line.ref === undefined ? {} : { ref: line.ref });
 }
 
-function eventOf(error: UserError, ref: Pick<FrontInput, "ref">): ChatEvent {
+/**
+ * Makes an event of an error.
+ * @param error what went wrong
+ * @param ref what a script put beside the line that it is about, if any
+ * @returns what to show
+ */
+export function eventOf(error: UserError, ref: Pick<FrontInput, "ref">): ChatEvent {
   const { code, message, hint } = error;
   return { type: "error", code, message, hint, ...ref };
 }
 
-function describeEnd(end: LinkEnd): Record<string, string> {
+/**
+ * Says for the log how a link ended.
+ * @param end how
+ * @returns fields without contents
+ */
+export function describeEnd(end: LinkEnd): Record<string, string> {
   switch (end.kind) {
     case "bye":
       return { how: "bye", code: end.code };

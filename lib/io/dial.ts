@@ -274,6 +274,12 @@ function errorOfBye(code: string, message: string): UserError {
         `The relay refused this client: ${message}`,
         "Ask whoever runs the relay, and check the clock of this machine.",
       );
+    case "olderCertificate":
+      return new UserError(
+        "olderCertificate",
+        `The relay refused this client: ${message}`,
+        "Another machine has the same identity and a clock that is ahead. Set the clocks, and use one of them at a time.",
+      );
     case "wrongVersion":
       return new UserError("wrongVersion", message, "Use the same release of Sotto on both machines.");
     default:

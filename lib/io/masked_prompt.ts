@@ -7,7 +7,7 @@
 
 import stringWidth from "string-width";
 import { type Key, KeyDecoder } from "../cli/keys.ts";
-import { MaskedEditor } from "../cli/masked_editor.ts";
+import { MaskedEditor, type MaskedEvent } from "../cli/masked_editor.ts";
 import { safe, type SafeText } from "../cli/safe_text.ts";
 import type { Env } from "./network.ts";
 import { onEverySignal, onSignals } from "./signals.ts";
@@ -31,6 +31,22 @@ export interface MaskedDevice {
   watch(handlers: { readonly resumed: () => void; readonly ended: () => void }): () => void;
 }
 
+/** What takes the keys of an answer, and how it is shown; dots unless another one is given. */
+export interface PromptEditor {
+  /**
+   * Takes one key.
+   * @param key what the person did
+   * @returns what came of it, in order
+   */
+  handle(key: Key): MaskedEvent[];
+  /**
+   * Shows the answer so far.
+   * @param maxColumns the columns there are; any number, also 0
+   * @returns what is printed, without controls
+   */
+  view(maxColumns: number): string;
+}
+
 const COLUMNS_DEFAULT = 80;
 const ERASE_BELOW = "\r\x1b[J";
 const PASTE_ON = "\x1b[?2004h";
@@ -42,10 +58,15 @@ const WAYS_OUT = ["error", "unhandledrejection", "unload"] as const;
  * Takes a terminal for questions whose answers are not shown, and gives it back.
  * @param device the terminal
  * @param use what to ask
+ * @param editor what takes the keys, dots without it
  * @returns what `use` returns
  */
-export async function withMaskedPrompt<T>(device: MaskedDevice, use: (prompt: MaskedPrompt) => Promise<T>): Promise<T> {
-  const prompt = new MaskedPrompt(device);
+export async function withMaskedPrompt<T>(
+  device: MaskedDevice,
+  use: (prompt: MaskedPrompt) => Promise<T>,
+  editor: PromptEditor = new MaskedEditor(),
+): Promise<T> {
+  const prompt = new MaskedPrompt(device, editor);
   try {
     prompt.start();
     return await use(prompt);
@@ -81,7 +102,7 @@ export function openMaskedDevice(env: Env): MaskedDevice | undefined {
 /** A terminal in raw mode, from `start()` to `end()`; what is typed ahead of a question is its answer. */
 export class MaskedPrompt {
   readonly #device: MaskedDevice;
-  readonly #editor = new MaskedEditor();
+  readonly #editor: PromptEditor;
   readonly #decoder = new KeyDecoder();
   readonly #ended = Promise.withResolvers<null>();
   #keys: Key[] = [];
@@ -93,9 +114,11 @@ export class MaskedPrompt {
   /**
    * Makes a prompt; use `withMaskedPrompt()`.
    * @param device the terminal
+   * @param editor what takes the keys
    */
-  constructor(device: MaskedDevice) {
+  constructor(device: MaskedDevice, editor: PromptEditor) {
     this.#device = device;
+    this.#editor = editor;
   }
 
   /** Takes the terminal. */

@@ -37,10 +37,12 @@ export class Person {
   readonly identity: Identity;
   readonly #kept: Kept | undefined;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
+  #certificate: Certificate | undefined;
 
   private constructor(identity: Identity, kept: Kept | undefined) {
     this.identity = identity;
     this.#kept = kept;
+    this.#certificate = kept?.state.certificate;
     if (kept === undefined) return;
     // A log that cannot be emptied now is emptied at the next start.
     this.#timer = setInterval(() => kept.store.truncateLog().catch(() => {}), TRUNCATE_EVERY_MS);
@@ -81,14 +83,24 @@ export class Person {
     }
   }
 
-  /** The name that was used last; `undefined` at the first start. */
+  /** The name under which a relay accepted it last; `undefined` before that. */
   get handle(): string | undefined {
-    return this.#kept?.state.certificate?.handle;
+    return this.#kept?.state.name ?? this.#certificate?.handle;
   }
 
   /** Where the last chat stood. */
   get chatState(): ChatState | undefined {
     return this.#kept?.state;
+  }
+
+  /** Whether anything of them is kept. */
+  get isKept(): boolean {
+    return this.#kept !== undefined;
+  }
+
+  /** Whether a passphrase protects what is kept. */
+  get hasPassphrase(): boolean {
+    return this.#kept?.store.protection === "passphrase";
   }
 
   /** Where changes are kept; `undefined` for somebody who keeps nothing. */
@@ -97,25 +109,37 @@ export class Person {
   }
 
   /**
-   * Gives a certificate: the one that was used last, if the name is the same, for a new one tells others that sessions
-   * may have been lost.
+   * Gives a certificate, kept before anybody sees it: the newest one, if the name is the same, for a newer one tells
+   * others that sessions may have been lost.
    * @param handle the name, checked
    * @param nowMs the time now
-   * @returns the certificate; it counts as used once `use()` has kept it
+   * @returns the certificate
    */
   async certificateFor(handle: string, nowMs: number): Promise<Certificate> {
-    const last = this.#kept?.state.certificate;
-    if (last?.handle === handle) return last;
-    // Of several of one identity the newest counts, whatever the clock did in between.
-    return await createCertificate(this.identity, { handle, createdMs: Math.max(nowMs, (last?.createdMs ?? 0) + 1) });
+    return this.#certificate?.handle === handle ? this.#certificate : await this.freshCertificate(handle, nowMs);
   }
 
   /**
-   * Keeps a certificate that a relay accepted.
-   * @param certificate from {@linkcode certificateFor}
+   * Makes a certificate that is newer than all before, and keeps it.
+   * @param handle the name, checked
+   * @param nowMs the time now
+   * @returns the certificate
    */
-  async use(certificate: Certificate): Promise<void> {
-    if (this.#kept?.state.certificate !== certificate) await this.#kept?.store.commit({ certificate });
+  async freshCertificate(handle: string, nowMs: number): Promise<Certificate> {
+    // Of several of one identity the newest counts, whatever the clock did in between.
+    const createdMs = Math.max(nowMs, (this.#certificate?.createdMs ?? 0) + 1);
+    const certificate = await createCertificate(this.identity, { handle, createdMs });
+    await this.#kept?.store.commit({ certificate });
+    this.#certificate = certificate;
+    return certificate;
+  }
+
+  /**
+   * Remembers a name under which somebody accepted us.
+   * @param name the handle of the certificate in use
+   */
+  async goesBy(name: string): Promise<void> {
+    if (this.#kept?.state.name !== name) await this.#kept?.store.commit({ name });
   }
 
   /**

@@ -56,3 +56,17 @@ export async function askRelay(relay: KnownRelay, addressText: string): Promise<
   const answer = prompt(`${lines.join("\n")}\nIs it the right one? [y/N]`);
   return answer === null ? undefined : /^y(es)?$/i.test(answer.trim());
 }
+
+/**
+ * Warns that whoever listens has a known name under another key, and asks whether to go on.
+ * @param error who it is and what that means
+ * @returns whether the person said yes; `undefined` when they gave up with Ctrl-C or Ctrl-D
+ */
+export function askChangedPeer(error: UserError): boolean | undefined {
+  const lines = [
+    ...renderError(error, { hasColor: false }),
+    safe`If you go on, they learn who you are, and nothing that you write leaves before /verify or /trust.`,
+  ];
+  const answer = prompt(`${lines.join("\n")}\nGo on? [y/N]`);
+  return answer === null ? undefined : /^y(es)?$/i.test(answer.trim());
+}

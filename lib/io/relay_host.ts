@@ -31,8 +31,8 @@ export const HALF_OPEN_PER_ADDRESS_MAX = 32;
 /** How many connections of one address are open at once: an office behind one address, but no relay full of one host. */
 export const LINKS_PER_ADDRESS_MAX = 256;
 /**
- * How many inputs one turn takes: links are read in between, so that none fills memory; and at most so many events wait
- * for each other's store. Below what one publisher may have waiting in an inbox.
+ * How many inputs one turn takes: links are read in between, so that none fills memory; and at most so many packets wait
+ * for each other's store. With an event each, below what one publisher may have waiting in an inbox.
  */
 export const TURN_MAX_INPUTS = 512;
 /** How long a client has to show that it is still there when another comes with its keys. */
@@ -176,7 +176,7 @@ export class RelayHost {
         const caller = await authenticateCaller(remote);
         const refusal = this.#refusalOf(caller);
         if (refusal !== undefined) throw refusal;
-        return caller;
+        return { ...caller, address };
       },
     });
     // What a caller says before it is let in waits for that, and with it the reading of its line.

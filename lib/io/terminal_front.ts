@@ -18,6 +18,8 @@ export interface TerminalFrontOptions {
   readonly out: BoundedWriter;
   /** Whether lines are coloured. */
   readonly hasColor: boolean;
+  /** One's own handle, where no `ready` tells it. */
+  readonly ownHandle?: string | undefined;
   /** Called for Ctrl-C. */
   readonly onInterrupt: () => void;
 }
@@ -29,6 +31,8 @@ export class TerminalFront implements Front {
   readonly #options: TerminalFrontOptions;
   readonly #terminal: Terminal;
   #ownHandle = "";
+  /** Whether the terminal was taken: by `ready` in a room, else by `secured`. */
+  #hasStarted = false;
 
   /**
    * Makes a front; the terminal is taken when the chat begins.
@@ -46,8 +50,15 @@ export class TerminalFront implements Front {
    */
   show(event: ChatEvent): void {
     if (event.type === "ready") {
+      this.#hasStarted = true;
       this.#ownHandle = event.handle;
       this.#terminal.setPrompt(promptFor(event.room));
+      this.#terminal.start();
+    }
+    if (event.type === "secured" && !this.#hasStarted) {
+      this.#hasStarted = true;
+      this.#ownHandle = this.#options.ownHandle ?? "";
+      this.#terminal.setPrompt(safe`${safeText(event.with, { maxChars: 20 })}> `);
       this.#terminal.start();
     }
     const options: RenderOptions = {

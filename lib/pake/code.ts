@@ -7,13 +7,11 @@
  */
 
 import { closestString } from "@std/text/closest-string";
+import { isMailbox, type Mailbox, MAILBOX_ALPHABET, MAILBOX_CHARS } from "../bytes/mailbox.ts";
 import { type Bytes, utf8 } from "../bytes/writer.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 
-/** What a mailbox is made of: digits and letters without I, L, O and U, which are misread. */
-export const MAILBOX_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/** Characters of a mailbox. */
-export const MAILBOX_CHARS = 4;
+export { type Mailbox, MAILBOX_ALPHABET, MAILBOX_CHARS };
 /** Words of a code. */
 export const CODE_WORDS = 3;
 /** Words of the list: eleven bits a word. */
@@ -23,14 +21,11 @@ export const CODE_TEXT_MAX_CHARS = 128;
 
 /** Letters that tell every word of the list from the others. */
 const START_LETTERS = 4;
-const MAILBOX_PATTERN = new RegExp(`^[${MAILBOX_ALPHABET}]{${MAILBOX_CHARS}}$`);
 const MAILBOX_TYPED_PATTERN = /^[\dA-Za-z]{4}$/;
 const WORD_PATTERN = /^[a-z]{3,8}$/;
 /** What people and telephones put between parts: spaces, every sort of dash, underscores. */
 const SEPARATORS = /[\s\p{Pd}_]+/u;
 
-/** A mailbox that has the right form. */
-export type Mailbox = string & { readonly brand: "Mailbox" };
 /** The words of a code, lower case and in the list; secret. */
 export type CodeWords = readonly [string, string, string] & { readonly brand: "CodeWords" };
 
@@ -115,7 +110,7 @@ export class WordList {
 export function parseMailbox(text: string): Mailbox | undefined {
   if (!MAILBOX_TYPED_PATTERN.test(text)) return undefined; // or an upper case that is two letters would count
   const mailbox = text.toUpperCase().replace(/[IL]/g, "1").replaceAll("O", "0");
-  return MAILBOX_PATTERN.test(mailbox) ? mailbox as Mailbox : undefined;
+  return isMailbox(mailbox) ? mailbox : undefined;
 }
 
 /**

@@ -12,7 +12,7 @@ const certificate = await createCertificate(identity, { handle: "bob", createdMs
 const records = fc.record({
   certificate: fc.constant(certificate),
   firstSeenMs: fc.maxSafeNat(),
-  how: fc.constantFrom("tofu" as const, "accepted" as const, "number" as const, "distrusted" as const),
+  how: fc.constantFrom("tofu" as const, "accepted" as const, "number" as const, "distrusted" as const, "code" as const),
   names: fc.uniqueArray(fc.string({ unit: "grapheme", minLength: 0, maxLength: 20 }), { maxLength: 20 })
     .map((names) => [...new Set(names.map((name) => name.toWellFormed()))].toSorted()),
 });

@@ -12,7 +12,7 @@ import {
   type RoomCopy,
 } from "../../lib/chat/room_copies.ts";
 import { BOX_MAX_BYTES } from "../../lib/e2ee/box.ts";
-import { EVENT_BODY_MAX_BYTES } from "../../lib/relay/streams.ts";
+import { EVENT_BODY_MAX_BYTES } from "../../lib/relay/placing.ts";
 
 const own = (bytes: Uint8Array) => new Uint8Array(bytes);
 const ID = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(own);

@@ -5,6 +5,7 @@ import { exitCodeFor } from "../../lib/cli/exit_codes.ts";
 // DESIGN §5, spelled out once more by hand: scripts rely on it.
 const EXPECTED: Record<UserErrorCode, number> = {
   badFlag: 2,
+  olderCertificate: 4,
   alreadyLinked: 1,
   nameInvalid: 2,
   relayUnreachable: 3,

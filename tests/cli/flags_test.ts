@@ -366,3 +366,37 @@ Deno.test("CLIENT_HELP and SERVER_HELP name every flag and fit 80 columns", () =
     assertStringIncludes(help, "Exit codes:");
   }
 });
+
+Deno.test("parseClientFlags() takes session create and session join with an address and the chat's flags", () => {
+  assertEquals(parseClientFlags(["session", "create"]), {
+    kind: "run",
+    flags: { ...CLIENT_DEFAULTS, session: "create" },
+  });
+  assertEquals(parseClientFlags(["session", "join", "192.0.2.2:5002", "--ephemeral", "--json", "--name", "ada"]), {
+    kind: "run",
+    flags: {
+      ...CLIENT_DEFAULTS,
+      host: "192.0.2.2",
+      port: 5002,
+      ephemeral: true,
+      json: true,
+      name: "ada",
+      session: "join",
+    },
+  });
+});
+
+Deno.test("parseClientFlags() refuses a session in a room, without an action, or with the code in the arguments", () => {
+  for (
+    const [args, message] of [
+      ["session", "Cannot do session alone"],
+      ["session 7KQ2-able-sunset-violin", 'Cannot take "7KQ2-able-sunset-violin" after session'],
+      ["session join --room lobby", "Cannot take --room with session join"],
+      ["session join 192.0.2.2 7KQ2-able-sunset-violin", 'Cannot take the argument "7KQ2-able-sunset-violin"'],
+      ["session create --code", "Cannot take --code here"],
+    ] as const
+  ) {
+    const error = assertThrows(() => parseClientFlags(args.split(" ")), UserError);
+    assertEquals([error.code, error.message], ["badFlag", message]);
+  }
+});

@@ -32,6 +32,18 @@ const EVENTS: readonly (readonly [event: ChatEvent | ProgramEvent, fields: objec
     },
   ],
   [
+    { type: "waiting", code: "7KQ2-able-sunset-violin", expiresAt: AT, ref: 3 },
+    { type: "waiting", code: "7KQ2-able-sunset-violin", expiresAt: AT_TEXT, ref: 3 },
+  ],
+  [{ type: "peerJoined" }, { type: "peerJoined" }],
+  [{ type: "wrongCode" }, { type: "wrongCode" }],
+  [{ type: "taken" }, { type: "taken" }],
+  [{ type: "expired" }, { type: "expired" }],
+  [
+    { type: "secured", with: "bob", fingerprint: KEY, trust: "verified", path: "relay" },
+    { type: "secured", with: "bob", fingerprint: KEY, trust: "verified", path: "relay" },
+  ],
+  [
     { type: "joined", room: "lobby", at: AT, ...BOB },
     { type: "joined", handle: "bob", fingerprint: KEY, trust: "known", room: "lobby", at: AT_TEXT },
   ],
@@ -152,7 +164,7 @@ Deno.test("toJsonLine() is one line that no text can steer or break, and reads b
   assertEquals(JSON.parse(line).text, text);
 });
 
-Deno.test("fromJsonLine() reads the five kinds of line", () => {
+Deno.test("fromJsonLine() reads the six kinds of line", () => {
   const read = (line: object) => fromJsonLine(JSON.stringify(line));
   assertEquals(read({ type: "say", text: "/quit" }), { command: { kind: "say", text: "/quit" } });
   assertEquals(read({ type: "say", text: " a ", room: "lobby", ref: 1 }), {
@@ -166,6 +178,14 @@ Deno.test("fromJsonLine() reads the five kinds of line", () => {
   assertEquals(read({ type: "users", ref: 0 }), { command: { kind: "users" }, ref: 0 });
   assertEquals(read({ type: "command", line: "/pm bob hi" }), { command: { kind: "pm", to: "bob", text: "hi" } });
   assertEquals(read({ type: "command", line: "/fingerprint" }), { command: { kind: "fingerprint" } });
+  assertEquals(read({ type: "session", action: "create", ref: 2 }), {
+    command: { kind: "session", action: "create" },
+    ref: 2,
+  });
+  assertEquals(read({ type: "session", action: "join", code: "7KQ2-a-b-c" }), {
+    command: { kind: "session", action: "join", code: "7KQ2-a-b-c" },
+  });
+  assertEquals(read({ type: "session", action: "cancel" }), { command: { kind: "session", action: "cancel" } });
   assertEquals(read({ type: "quit" }), { command: { kind: "quit" } });
 });
 
@@ -194,6 +214,9 @@ Deno.test("fromJsonLine() refuses what is malformed, and refOfLine() finds its r
     [`{"type":"say","text":"a","ref":"${"r".repeat(257)}"}`, undefined],
     ['{"type":"pm","text":"a","ref":1}', 1],
     ['{"type":"pm","to":"bob","text":"","ref":1}', 1],
+    ['{"type":"session","action":"join","ref":1}', 1],
+    ['{"type":"session","action":"create","code":"7KQ2-a-b-c","ref":1}', 1],
+    ['{"type":"session","action":"open","ref":1}', 1],
     ['{"type":"command","line":"hello","ref":1}', 1],
     ['{"type":"command","line":"//hello","ref":1}', 1],
     ['{"type":"command","line":" /users","ref":1}', 1],

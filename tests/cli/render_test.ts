@@ -271,3 +271,19 @@ Deno.test("renderEvent() adds nothing but the six looks when colour is wanted", 
   );
   assert(renderEvent(message(), COLOR)[0]?.includes("\x1b[36mbob"));
 });
+
+Deno.test("renderEvent() shows the code of a session and what came of it", () => {
+  const key = { fingerprint: KEY, trust: "verified" } as const;
+  assertEquals<string[]>(renderEvent({ type: "waiting", code: "7KQ2-able-sunset-violin", expiresAt: AT }, PLAIN), [
+    "The code is 7KQ2-able-sunset-violin",
+    "  Tell it to one person, in person or by phone. It works once, until 2026-01-01T00:00:00Z.",
+  ]);
+  assertEquals<string[]>(renderEvent({ type: "peerJoined" }, PLAIN), ["* Somebody is there; checking the code"]);
+  assertEquals<string[]>(renderEvent({ type: "secured", with: "bob", ...key, path: "relay" }, PLAIN), [
+    "Secured with bob [verified], through the relay, which cannot read it.",
+    `  the fingerprint of bob is ${spellFingerprint(KEY)}`,
+  ]);
+  for (const type of ["wrongCode", "taken", "expired"] as const) {
+    assertEquals(renderEvent({ type }, PLAIN), [], "the error that follows says it");
+  }
+});

@@ -79,7 +79,7 @@ Deno.test("what the relay refuses is named with its ref and not counted as on it
   const net = await FakeNet.create();
   const relay = new HostileRelay(net);
   const alice = await net.join("alice");
-  const bob = await net.join("bob");
+  const bob = await net.join("bob", { life: "ephemeral" }); // nothing waits for one who cannot come back
   await alice.type("/pm bob hello");
   relay.once(alice, "accepted", ({ message }) => [{
     message: { t: "refused", id: message.id, code: "inboxFull", message: "Too much waits." },

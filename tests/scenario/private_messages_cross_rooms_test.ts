@@ -41,8 +41,9 @@ Deno.test("people of different rooms do not hear each other's room", async () =>
 Deno.test("/users forgets whoever has left the relay", async () => {
   const net = await FakeNet.create();
   const alice = await net.join("alice", { room: "lobby" });
-  const bob = await net.join("bob", { room: "attic" });
+  const bob = await net.join("bob", { room: "attic", life: "ephemeral" });
   await alice.type("/users");
+  await alice.type("/pm bob hello");
   await bob.drop();
   await alice.type("/pm bob are you there");
   assertEquals(alice.all("error").map((error) => error.code), ["noSuchPerson"]);

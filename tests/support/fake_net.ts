@@ -4,10 +4,11 @@
  * change, hold back or invent what passes.
  */
 import { encodeHex } from "@std/encoding/hex";
-import { DecodeError, ProtocolError } from "../../lib/bytes/errors.ts";
+import { wordlist } from "@scure/bip39/wordlists/english";
+import { DecodeError, ProtocolError, type UserError } from "../../lib/bytes/errors.ts";
 import type { Bytes } from "../../lib/bytes/writer.ts";
 import { Chat } from "../../lib/chat/chat.ts";
-import { type Command, parseLine } from "../../lib/chat/commands.ts";
+import { type Command, parseLine, type SessionCommand } from "../../lib/chat/commands.ts";
 import type { ChatEffect, ChatInput } from "../../lib/chat/effects.ts";
 import type { ChatEvent } from "../../lib/chat/events.ts";
 import type { ChatChanges, ChatState, StoredCursor } from "../../lib/chat/state.ts";
@@ -22,6 +23,7 @@ import {
   relayFingerprint,
 } from "../../lib/e2ee/identity.ts";
 import type { Life } from "../../lib/e2ee/life.ts";
+import { WordList } from "../../lib/pake/code.ts";
 import type { RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
 import { NameBook } from "../../lib/relay/names.ts";
@@ -39,6 +41,9 @@ import { decodePacket } from "../../lib/wire/packet.ts";
 
 /** 2026-01-01T00:00:00Z */
 export const START_MS = Date.UTC(2026, 0, 1);
+
+/** What codes are made of. */
+export const WORDS = new WordList(wordlist);
 
 /** Names of absent people are free after a minute here, so that a test need not wait for a month. */
 export const NAME_TTL_MS = 60_000;
@@ -102,6 +107,8 @@ export interface JoinOptions {
   readonly life?: Life;
   /** The room, `lobby` without. */
   readonly room?: string;
+  /** The one session that the client is there for, in no room. */
+  readonly session?: SessionCommand;
   /** The certificate of an earlier run, which goes on; a newer one without. */
   readonly certificate?: Certificate;
   /** What an earlier run kept; nothing without. */
@@ -115,6 +122,8 @@ export class FakeClient {
   readonly events: ChatEvent[] = [];
   wakeAtMs: number | undefined;
   hasFinished = false;
+  /** Why it finished, when not because its person wanted to. */
+  finishError: UserError | undefined;
   /** What the relay said when it ended the link. */
   closed: { code: string; message: string } | undefined;
   /** Why the core refused the relay; the link has ended with it, as the host would end it. */
@@ -202,7 +211,7 @@ export class FakeNet {
 
   private constructor(readonly relayPublic: Bytes, readonly relayPrint: string) {
     const log = new MemoryEventLog({ generation: encodeHex(secureRandom(16)) });
-    this.relay = new Relay({ log, names: new NameBook({ ttlMs: NAME_TTL_MS }) });
+    this.relay = new Relay({ log, names: new NameBook({ ttlMs: NAME_TTL_MS }), random: secureRandom });
   }
 
   /** Makes a relay with an empty log, under a key of its own or the one given. */
@@ -238,7 +247,8 @@ export class FakeNet {
       ? certificate
       : await createCertificate(identity, { handle: claims, createdMs: this.nowMs + 1 });
     const state = kept.state;
-    const chat = await Chat.create({ identity, certificate: claimed, relay, room, state }, this.nowMs);
+    const what = { room: options.session === undefined ? room : undefined, session: options.session, words: WORDS };
+    const chat = await Chat.create({ identity, certificate: claimed, relay, ...what, state }, this.nowMs);
     const client = new FakeClient(this, this.#nextLink++, chat, identity, certificate, kept);
     this.clients.set(client.link, client);
     this.everybody.push(client);
@@ -296,7 +306,8 @@ export class FakeNet {
       if (effect.kind === "show") client.events.push(effect.event);
       else if (effect.kind === "wakeAt") client.wakeAtMs = effect.atMs;
       else if (effect.kind === "send") this.#fromClient(client, effect.packet);
-      else {
+      else if (effect.kind === "finish") {
+        client.finishError = effect.error;
         client.hasFinished = true;
         await client.drop("quit");
       }

@@ -74,7 +74,7 @@ export class HostileRelay {
     const seq = (this.#lastSeq.get(place) ?? 0) + 1;
     this.#lastSeq.set(place, seq);
     this.#shift.set(place, (this.#shift.get(place) ?? 0) + 1);
-    await this.say(to, { ...event, seq }, body);
+    await this.say(to, { ...event, seq } as RelayMessage, body);
   }
 
   #pass(packet: Packet<RelayMessage>, to: FakeClient): Packet<RelayMessage>[] {
