@@ -7,7 +7,13 @@
  *     log       id = 1, generation, floor_seq, floor_at, last_id
  *     streams   id, name (NULL: forgotten), head, last_at, end_offset, first, first_at, oldest, oldest_offset,
  *               kept_from, bodies_from         below these two places no record and no body is left
- *     records   stream, seq, at, offset, publisher, event_id, kind, body (NULL: only the id is remembered)
+ *               handed                         of an inbox: the last place that its owner was handed
+ *     records   stream, seq, at, offset, publisher, event_id, kind, body (NULL: only the id is remembered),
+ *               epoch                          of an op: its place among the ops of its room
+ *     rooms     room, epoch, bytes             how many ops it has, and what they cost
+ *     ops       room, epoch, at, is_departure, op
+ *
+ * Schema 1 had neither ops nor handed places; it becomes schema 2 when it is opened, in one transaction.
  *
  * The file is made whole under another name and then renamed: `events.db` is never half a database. Pages that become
  * free are used again and not given back: the file keeps the size that it once had, `EVENT_FILE_MAX_BYTES` at most.
@@ -19,15 +25,23 @@ import { UserError } from "../bytes/errors.ts";
 import type { LedgerFloor, StreamState } from "../relay/stream_ledger.ts";
 import type { DataDir } from "./data_dir.ts";
 import { asUserError, exists } from "./private_file.ts";
-import { damaged, guarded, refuseDamaged, refuseForeign, refuseUnknownSchema } from "./sqlite_file.ts";
+import {
+  damaged,
+  firstOf,
+  guarded,
+  refuseDamaged,
+  refuseForeign,
+  refuseUnknownSchema,
+  rollBack,
+} from "./sqlite_file.ts";
 
 /** The file's name in the relay's data directory. */
 export const EVENT_FILE_NAME = "events.db";
 /** The newest schema that this program knows. */
-export const EVENT_FILE_SCHEMA = 1;
+export const EVENT_FILE_SCHEMA = 2;
 /**
- * The most that the file may take: what all streams keep (`LOG_MAX_BYTES`), their indexes, half-filled pages, and what
- * is still to be cleared away, with room to spare. It stands for a full disk before the disk is full.
+ * The most that the file may take: what all streams and all rooms keep (`LOG_MAX_BYTES` and `OPS_MAX_BYTES`, three
+ * eighths of it together), their indexes, half-filled pages, and what is still to be cleared away, with room to spare. It stands for a full disk before the disk is full.
  */
 export const EVENT_FILE_MAX_BYTES: number = 1024 * 1024 * 1024;
 /** What the log beside the file shrinks to after it was moved into it. */
@@ -40,6 +54,7 @@ const GENERATION = /^[0-9a-f]{32}$/;
 /** What helps when another program has the file open. */
 const BUSY_HINT = "End the other one, or name another directory with --data-dir.";
 
+/** Schema 1. */
 const TABLES = `
   CREATE TABLE log (
     id INTEGER PRIMARY KEY CHECK (id = 1), generation TEXT NOT NULL,
@@ -60,6 +75,19 @@ const TABLES = `
   CREATE INDEX records_by_event ON records (stream, publisher, event_id);
 `;
 
+/** From schema 1 to 2. Until then inboxes took events only while their owner was handed them. */
+const MIGRATE_1 = `
+  ALTER TABLE records ADD COLUMN epoch INTEGER;
+  ALTER TABLE streams ADD COLUMN handed INTEGER NOT NULL DEFAULT 0;
+  UPDATE streams SET handed = head;
+  CREATE TABLE rooms (room TEXT PRIMARY KEY, epoch INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE ops (
+    room TEXT NOT NULL, epoch INTEGER NOT NULL, at INTEGER NOT NULL, is_departure INTEGER NOT NULL, op BLOB NOT NULL,
+    PRIMARY KEY (room, epoch)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX ops_departures ON ops (room, epoch) WHERE is_departure = 1;
+`;
+
 /**
  * FULL: what was committed survives a power cut. EXCLUSIVE: one process, and no -shm file. FAST: what was deleted is
  * overwritten where that costs no further write.
@@ -71,17 +99,18 @@ const SETTINGS = `
 
 /** What the log asks of the tables; each is answered by an index, one of them only when told. */
 export const EVENT_SQL = {
-  insert: "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-  find: "SELECT seq, at FROM records INDEXED BY records_by_event " +
+  insert: "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+  find: "SELECT seq, at, epoch FROM records INDEXED BY records_by_event " +
     "WHERE stream = ? AND publisher = ? AND event_id = ? AND seq >= ? LIMIT 1",
   look: 'SELECT at, "offset" FROM records WHERE stream = ? AND seq = ?',
-  read: "SELECT seq, at, publisher, kind, event_id AS id, body FROM records " +
+  read: "SELECT seq, at, publisher, kind, event_id AS id, body, epoch FROM records " +
     "WHERE stream = ? AND seq >= ? ORDER BY seq LIMIT ?",
-  saveStream: "INSERT INTO streams (id, name, head, last_at, end_offset, first, first_at, oldest, oldest_offset) " +
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, " +
+  saveStream:
+    "INSERT INTO streams (id, name, head, last_at, end_offset, first, first_at, oldest, oldest_offset, handed) " +
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, " +
     "head = excluded.head, last_at = excluded.last_at, end_offset = excluded.end_offset, " +
     "first = excluded.first, first_at = excluded.first_at, oldest = excluded.oldest, " +
-    "oldest_offset = excluded.oldest_offset",
+    "oldest_offset = excluded.oldest_offset, handed = excluded.handed",
   saveLog: "UPDATE log SET floor_seq = ?, floor_at = ?, last_id = max(last_id, ?)",
   toClear: "SELECT id, name, first, oldest, kept_from, bodies_from FROM streams " +
     "WHERE kept_from < first OR bodies_from < oldest LIMIT 1",
@@ -92,6 +121,12 @@ export const EVENT_SQL = {
   keptFrom: "UPDATE streams SET kept_from = ?, bodies_from = max(bodies_from, ?) WHERE id = ?",
   bodiesFrom: "UPDATE streams SET bodies_from = ? WHERE id = ?",
   dropStream: "DELETE FROM streams WHERE id = ?",
+  insertOp: "INSERT INTO ops VALUES (?, ?, ?, ?, ?)",
+  readOps: "SELECT epoch, at, op FROM ops WHERE room = ? AND epoch > ? ORDER BY epoch LIMIT ?",
+  departure: "SELECT epoch FROM ops INDEXED BY ops_departures WHERE room = ? AND is_departure = 1 " +
+    "ORDER BY epoch DESC LIMIT 1 OFFSET ?",
+  saveRoom: "INSERT INTO rooms VALUES (?, ?, ?) ON CONFLICT (room) DO UPDATE SET " +
+    "epoch = excluded.epoch, bytes = excluded.bytes",
 } as const;
 
 /** The same, prepared. */
@@ -130,8 +165,10 @@ export async function openEventDatabase(
     const db = new DatabaseSync(path);
     try {
       db.exec(SETTINGS);
-      refuseUnknownSchema(path, db, EVENT_FILE_SCHEMA);
+      const isEarlier = firstOf(db, "PRAGMA user_version") === 1;
+      refuseUnknownSchema(path, db, isEarlier ? 1 : EVENT_FILE_SCHEMA);
       refuseDamaged(path, db);
+      if (isEarlier) migrate(db);
       // Takes the lock and proves that the file can be written, before anybody relies on it.
       db.exec("PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE; UPDATE log SET last_id = last_id; COMMIT");
       // Less than the file has already would mean nothing to SQLite.
@@ -157,7 +194,7 @@ export function readSavedLog(path: string, db: DatabaseSync): SavedLog {
     if (!GENERATION.test(String(log?.["generation"]))) throw damaged(path);
     const streams = db.prepare(
       "SELECT id, name, head, last_at AS lastAt, end_offset AS endOffset, first, first_at AS firstAt, oldest, " +
-        "oldest_offset AS oldestOffset FROM streams WHERE name IS NOT NULL",
+        "oldest_offset AS oldestOffset, handed FROM streams WHERE name IS NOT NULL",
     ).all() as unknown as StreamState[];
     const { generation, seq, at, lastId } = log as unknown as LedgerFloor & { generation: string; lastId: number };
     return { generation, streams, floor: { seq, at }, lastId };
@@ -185,6 +222,16 @@ export function readingEvents<T>(path: string, read: () => T): T {
   return guarded(path, BUSY_HINT, read);
 }
 
+/** All or nothing, whatever happens in between. */
+function migrate(db: DatabaseSync): void {
+  try {
+    db.exec(`BEGIN IMMEDIATE; ${MIGRATE_1} PRAGMA user_version = ${EVENT_FILE_SCHEMA}; COMMIT`);
+  } catch (error) {
+    rollBack(db);
+    throw error;
+  }
+}
+
 async function make(dir: DataDir, generation: string): Promise<void> {
   try {
     if (await exists(`${dir.path}/${EVENT_FILE_NAME}-wal`)) throw withoutItsFile(dir);
@@ -197,7 +244,7 @@ async function make(dir: DataDir, generation: string): Promise<void> {
       const db = new DatabaseSync(path);
       try {
         db.exec(`PRAGMA page_size = ${PAGE_BYTES}; ${SETTINGS} PRAGMA application_id = ${APPLICATION_ID};`);
-        db.exec(`BEGIN; ${TABLES} PRAGMA user_version = ${EVENT_FILE_SCHEMA};`);
+        db.exec(`BEGIN; ${TABLES} ${MIGRATE_1} PRAGMA user_version = ${EVENT_FILE_SCHEMA};`);
         db.prepare("INSERT INTO log VALUES (1, ?, 0, 0, 0)").run(generation);
         db.exec("COMMIT");
         // Kept in the file; closing moves the log into it and removes the log.

@@ -21,10 +21,13 @@ import {
   type Place,
   type ReadLimits,
   type StoredEvent,
+  type StoredOp,
 } from "../relay/event_log.ts";
+import { roomOf } from "../relay/effects.ts";
 import { type LedgerFloor, type RecordMark, StreamLedger, type StreamState } from "../relay/stream_ledger.ts";
 import type { EventId, EventKind, Fingerprint, StreamName } from "../wire/messages.ts";
 import type { DataDir } from "./data_dir.ts";
+import { clearAway } from "./sqlite_event_clearing.ts";
 import {
   EVENT_FILE_NAME,
   type EventStatements,
@@ -33,12 +36,9 @@ import {
   readingEvents,
   readSavedLog,
 } from "./sqlite_event_database.ts";
+import { OpTable, readSavedRooms } from "./sqlite_event_ops.ts";
 import { damaged, rollBack } from "./sqlite_file.ts";
 
-/** Rows cleared away with one commit beside those that it adds: a few milliseconds' work. */
-export const CLEAR_MAX_ROWS = 500;
-/** Bytes of bodies cleared away with one commit, for the same reason: a long body lies on many pages. */
-export const CLEAR_MAX_BYTES = 1024 * 1024;
 /** Streams that one trim looks into: a relay that was away for a month trims in several goes. */
 export const TRIM_MAX_STREAMS = 1_000;
 /** How often the log beside the file is moved into it and emptied; in between SQLite uses it again from the start. */
@@ -62,6 +62,7 @@ export class SqliteEventLog implements EventLog {
   readonly #db: DatabaseSync;
   readonly #sql: EventStatements;
   readonly #ledger: StreamLedger;
+  readonly #ops: OpTable;
   #isInTransaction = false;
   /** Why the open transaction cannot be committed. */
   #failure: string | undefined;
@@ -83,6 +84,8 @@ export class SqliteEventLog implements EventLog {
       look: (streamId, seq) => this.#look(streamId, seq),
       saved: { streams, floor, lastId },
     });
+    const saved = readingEvents(path, () => readSavedRooms(db));
+    this.#ops = new OpTable({ path, sql: this.#sql, saved, ...(limits && { limits }) });
   }
 
   /**
@@ -106,7 +109,7 @@ export class SqliteEventLog implements EventLog {
   /**
    * Gives an event the next place of its stream; see `EventLog.append`.
    * @param event the event
-   * @returns its place, `full`, or `failed`
+   * @returns its place, `full`, `opsFull`, or `failed`
    * @throws {UserError} `dataDirUnusable`, when the file cannot be read any more
    */
   append(event: NewEvent): AppendResult {
@@ -114,14 +117,17 @@ export class SqliteEventLog implements EventLog {
     const known = this.find(event.stream, event.publisher, event.id);
     if (known !== undefined) return { kind: "placed", ...known, isRepeat: true };
     const { stream, publisher, id, kind, body } = event;
+    const room = kind === "op" ? roomOf(stream) : undefined;
+    if (room !== undefined && !this.#ops.hasRoom(room, body.length)) return { kind: "opsFull" };
     return this.#write((): AppendResult => {
       const place = this.#ledger.place(stream, body.length, event.atMs);
       if (place === undefined) return { kind: "full" };
       const { streamId, seq, at, offset } = place;
-      this.#sql.insert.run(streamId, seq, at, offset, publisher, id, kind, body);
+      const epoch = room === undefined ? null : this.#ops.add(room, at, body);
+      this.#sql.insert.run(streamId, seq, at, offset, publisher, id, kind, body, epoch);
       this.#addedRows++;
       this.#ledger.keepBounds(stream);
-      return { kind: "placed", seq, at, isRepeat: false };
+      return { kind: "placed", ...placeOf({ seq, at, epoch }), isRepeat: false };
     }) ?? { kind: "failed" };
   }
 
@@ -137,9 +143,8 @@ export class SqliteEventLog implements EventLog {
     const state = this.#ledger.get(stream);
     if (state === undefined) return undefined;
     // What was forgotten may still have its row.
-    return readingEvents(this.#path, () => this.#sql.find.get(state.id, publisher, id, state.first)) as
-      | (Place & Record<string, SQLOutputValue>)
-      | undefined;
+    const row = readingEvents(this.#path, () => this.#sql.find.get(state.id, publisher, id, state.first));
+    return row && placeOf(row);
   }
 
   /**
@@ -187,6 +192,56 @@ export class SqliteEventLog implements EventLog {
   }
 
   /**
+   * Reads the ops of a room after a place; see `EventLog.ops`.
+   * @param room the room
+   * @param afterEpoch the place before the first one wanted
+   * @param limits how much at once
+   * @returns the ops, in order
+   * @throws {UserError} `dataDirUnusable`, when the file cannot be read any more
+   */
+  ops(room: Fingerprint, afterEpoch: number, limits: ReadLimits): readonly StoredOp[] {
+    return this.#ops.read(room, afterEpoch, limits);
+  }
+
+  /**
+   * Tells how many ops a room has; see `EventLog.epoch`.
+   * @param room the room
+   * @returns the place of the last
+   */
+  epoch(room: Fingerprint): number {
+    return this.#ops.epoch(room);
+  }
+
+  /**
+   * Finds a departure of a room; see `EventLog.departure`.
+   * @param room the room
+   * @param skip how many to pass over, from the last back
+   * @returns its place, or 0
+   * @throws {UserError} `dataDirUnusable`, when the file cannot be read any more
+   */
+  departure(room: Fingerprint, skip: number): number {
+    return this.#ops.departure(room, skip);
+  }
+
+  /**
+   * Remembers how far an inbox was handed; see `EventLog.hand`.
+   * @param inbox the inbox
+   * @param seq the last place that was
+   */
+  hand(inbox: StreamName, seq: number): void {
+    this.#ledger.hand(inbox, seq);
+  }
+
+  /**
+   * Tells how far an inbox was handed; see `EventLog.handed`.
+   * @param inbox the inbox
+   * @returns the last place that was
+   */
+  handed(inbox: StreamName): number {
+    return this.#ledger.handed(inbox);
+  }
+
+  /**
    * Drops what is too old, a bounded number of streams at a time; see `EventLog.trim`.
    * @param nowMs the time of the relay's clock
    */
@@ -207,7 +262,7 @@ export class SqliteEventLog implements EventLog {
     if (!this.#isInTransaction && this.#failure === undefined) return { kind: "stored", hasMore: this.#hasMoreToTrim };
     const hasMoreToClear = this.#write(() => {
       this.#saveChanges();
-      const hasMore = this.#clearAway();
+      const hasMore = clearAway(this.#sql, this.#addedRows);
       this.#db.exec("COMMIT");
       return hasMore;
     });
@@ -217,9 +272,11 @@ export class SqliteEventLog implements EventLog {
     this.#addedRows = 0;
     if (reason !== undefined || hasMoreToClear === undefined) {
       this.#ledger.rollBack();
+      this.#ops.rollBack();
       return { kind: "failed", reason: reason ?? "unknown" };
     }
     this.#ledger.commit();
+    this.#ops.commit();
     this.#savedFloor = this.#ledger.floor;
     this.#truncateIfDue();
     return { kind: "stored", hasMore: hasMoreToClear || this.#hasMoreToTrim };
@@ -253,46 +310,15 @@ export class SqliteEventLog implements EventLog {
       this.#save({ ...state, first: gone, oldest: gone }, null);
     }
     for (const state of changed) this.#save(state, state.name);
+    this.#ops.save();
     const { floor } = this.#ledger;
     const lastId = Math.max(0, ...changed.map(({ id }) => id), ...forgotten.map(({ id }) => id));
     if (floor !== this.#savedFloor || lastId > 0) this.#sql.saveLog.run(floor.seq, floor.at, lastId);
   }
 
   #save(state: StreamState, name: StreamName | null): void {
-    const { id, head, lastAt, endOffset, first, firstAt, oldest, oldestOffset } = state;
-    this.#sql.saveStream.run(id, name, head, lastAt, endOffset, first, firstAt, oldest, oldestOffset);
-  }
-
-  /** Clears away some of what is not kept any more, at least as much as one commit can add; tells whether more is left. */
-  #clearAway(): boolean {
-    let rows = CLEAR_MAX_ROWS + 2 * this.#addedRows;
-    let bytes = CLEAR_MAX_BYTES;
-    for (let due = this.#sql.toClear.get(); due !== undefined; due = this.#sql.toClear.get()) {
-      if (rows <= 0 || bytes <= 0) return true;
-      const { id, name, first, oldest, kept_from: keptFrom, bodies_from: bodiesFrom } = due as unknown as StreamToClear;
-      const isRecords = keptFrom < first;
-      const [from, to] = isRecords ? [keptFrom, first] : [Math.max(bodiesFrom, first), oldest];
-      const cleared = this.#measure(id, { from, to, rows, bytes });
-      rows -= 1 + cleared.rows;
-      bytes -= cleared.bytes;
-      (isRecords ? this.#sql.dropRecords : this.#sql.dropBodies).run(id, from, cleared.to);
-      if (name === null && cleared.to === oldest) this.#sql.dropStream.run(id);
-      else if (isRecords) this.#sql.keptFrom.run(cleared.to, cleared.to, id);
-      else this.#sql.bodiesFrom.run(cleared.to, id);
-    }
-    return false;
-  }
-
-  /** Finds how far clearing may go. */
-  #measure(id: number, most: { from: number; to: number; rows: number; bytes: number }): Cleared {
-    let rows = 0;
-    let bytes = 0;
-    for (const row of this.#sql.sizes.iterate(id, most.from, most.to)) {
-      if (rows >= most.rows || bytes >= most.bytes) return { rows, bytes, to: Number(row["seq"]) };
-      rows++;
-      bytes += Number(row["bytes"]);
-    }
-    return { rows, bytes, to: most.to };
+    const { id, head, lastAt, endOffset, first, firstAt, oldest, oldestOffset, handed } = state;
+    this.#sql.saveStream.run(id, name, head, lastAt, endOffset, first, firstAt, oldest, oldestOffset, handed);
   }
 
   /** Moves the log beside the file into it; it is as safe either way, so a failure waits for the next time. */
@@ -313,12 +339,11 @@ export class SqliteEventLog implements EventLog {
   }
 
   #eventOf(stream: StreamName, row: Record<string, SQLOutputValue>): StoredEvent {
-    const { seq, at, publisher, kind, id, body } = row;
+    const { seq, publisher, kind, id, body } = row;
     if (!(body instanceof Uint8Array)) throw damaged(this.#path, `place ${seq} has no body`);
     return {
       stream,
-      seq: Number(seq),
-      at: Number(at),
+      ...placeOf(row),
       publisher: String(publisher),
       kind: kind as EventKind,
       id: String(id),
@@ -327,20 +352,9 @@ export class SqliteEventLog implements EventLog {
   }
 }
 
-interface Cleared {
-  readonly rows: number;
-  readonly bytes: number;
-  /** The first place that stays for now. */
-  readonly to: number;
-}
-
-interface StreamToClear {
-  readonly id: number;
-  readonly name: string | null;
-  readonly first: number;
-  readonly oldest: number;
-  readonly kept_from: number;
-  readonly bodies_from: number;
+function placeOf({ seq, at, epoch }: Record<string, SQLOutputValue | undefined>): Place {
+  const place = { seq: Number(seq), at: Number(at) };
+  return typeof epoch === "number" ? { ...place, epoch } : place;
 }
 
 /** A word for the operator; a mistake of ours surfaces. By its words, for not every refusal of SQLite carries its number. */

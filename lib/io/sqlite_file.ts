@@ -42,7 +42,7 @@ export function refuseForeign(path: string, applicationId: number): void {
 export function refuseUnknownSchema(path: string, db: DatabaseSync, known: number): void {
   const found = Number(firstOf(db, "PRAGMA user_version"));
   if (found === known) return;
-  // There is no earlier one yet; the first migration puts its steps here.
+  // Whoever can read an earlier one asks for that first, and brings it up to date.
   if (found < known) throw damaged(path);
   throw new UserError(
     "dataDirUnusable",

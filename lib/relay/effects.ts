@@ -23,6 +23,8 @@ export interface Caller {
   readonly createdMs: number;
   /** The certificate itself, opaque here; others verify it. */
   readonly certificate: Bytes;
+  /** Where the link comes from; who makes many identities is known by it. Left out where there is no network. */
+  readonly address?: string;
 }
 
 /** What happened, in the words of the relay. `link` is a number that the driver never uses twice. */
@@ -44,14 +46,24 @@ export type RelayInput =
 export type CloseCode =
   | "nameTaken"
   | "nameInvalid"
-  | "refusedCertificate"
+  | "olderCertificate"
   | "replaced"
   | "relayFull"
   | "protocol"
   | "shutdown";
 
 /** Why an event was not stored; goes to the client in `refused`. */
-export type RefusedCode = "tooLong" | "offline" | "inboxFull" | "relayFull" | "busy" | "notStored";
+export type RefusedCode =
+  | "tooLong"
+  | "offline"
+  | "inboxFull"
+  | "relayFull"
+  | "busy"
+  | "notStored"
+  | "stale"
+  | "badOp"
+  | "tooManyOps"
+  | "roomFull";
 
 /** The end of a link, with a sentence for the person at the other end. */
 export interface Closing {
@@ -136,4 +148,13 @@ export function notAllowed(message: string): Closing {
  */
 export function inboxOwner(stream: StreamName): Fingerprint | undefined {
   return stream.startsWith("inbox/") ? stream.slice("inbox/".length) : undefined;
+}
+
+/**
+ * Tells which room a stream is of.
+ * @param stream the stream of a room
+ * @returns the room
+ */
+export function roomOf(stream: StreamName): Fingerprint {
+  return stream.slice("room/".length);
 }

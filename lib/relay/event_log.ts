@@ -23,6 +23,13 @@ export const LOG_MAX_BYTES = 256 * 1024 * 1024;
  * forgotten, then the rooms that were written longest ago.
  */
 export const LOG_MAX_STREAMS = 20_000;
+/**
+ * Ops of one room, which are never trimmed: a thousand members who come and go ten times. One room can take a ninth of
+ * what all may.
+ */
+export const ROOM_OPS_MAX = 20_000;
+/** Bytes of all ops together, `EVENT_OVERHEAD_BYTES` each included: half of what events may take. */
+export const OPS_MAX_BYTES = 128 * 1024 * 1024;
 /** What an event costs beside its body: ids, strings and index, by measure of a heap. */
 export const EVENT_OVERHEAD_BYTES = 512;
 
@@ -40,6 +47,10 @@ export interface EventLogLimits {
   readonly totalBytes: number;
   /** Streams. */
   readonly streams: number;
+  /** Ops of one room. */
+  readonly roomOps: number;
+  /** Bytes of all ops, `EVENT_OVERHEAD_BYTES` each included. */
+  readonly opBytes: number;
 }
 
 /** The bounds of a real log. */
@@ -50,6 +61,8 @@ export const EVENT_LOG_LIMITS: EventLogLimits = {
   ageMs: EVENT_MAX_AGE_MS,
   totalBytes: LOG_MAX_BYTES,
   streams: LOG_MAX_STREAMS,
+  roomOps: ROOM_OPS_MAX,
+  opBytes: OPS_MAX_BYTES,
 };
 
 /** An event before it has a place. */
@@ -58,7 +71,7 @@ export interface NewEvent {
   readonly stream: StreamName;
   /** Who publishes it. */
   readonly publisher: Fingerprint;
-  /** What it holds. */
+  /** What it holds; an op is for a room's stream alone. */
   readonly kind: EventKind;
   /** The publisher's id for it. */
   readonly id: EventId;
@@ -84,6 +97,18 @@ export interface StoredEvent {
   readonly id: EventId;
   /** The ciphertext; the reader must not change it. */
   readonly body: Bytes;
+  /** Of an op: its place among the ops of its room. */
+  readonly epoch?: number;
+}
+
+/** An op that is read back. */
+export interface StoredOp {
+  /** Its place among the ops of its room, from 1. */
+  readonly epoch: number;
+  /** When it was stored. */
+  readonly at: number;
+  /** The op; the reader must not change it. */
+  readonly op: Bytes;
 }
 
 /** An event's place. */
@@ -92,15 +117,18 @@ export interface Place {
   readonly seq: number;
   /** When it was stored. */
   readonly at: number;
+  /** Of an op: its place among the ops of its room, from 1. */
+  readonly epoch?: number;
 }
 
 /**
  * What came of an append: a place, which holds once `commit` has stored it; no room for one more stream, for all are
- * inboxes with events; or the store refuses, and `commit` will say so.
+ * inboxes with events; no room for one more op; or the store refuses, and `commit` will say so.
  */
 export type AppendResult =
-  | { readonly kind: "placed"; readonly seq: number; readonly at: number; readonly isRepeat: boolean }
+  | ({ readonly kind: "placed"; readonly isRepeat: boolean } & Place)
   | { readonly kind: "full" }
+  | { readonly kind: "opsFull" }
   | { readonly kind: "failed" };
 
 /** What came of a commit. */
@@ -128,10 +156,11 @@ export interface EventLog {
 
   /**
    * Gives an event the next place of its stream. The same (publisher, stream, id) again gives the first place and
-   * stores nothing; the pair is remembered beyond the event's own life, up to `streamIds` and `ageMs`.
+   * stores nothing; the pair is remembered beyond the event's own life, up to `streamIds` and `ageMs`. An op is kept
+   * apart as well, whatever becomes of its stream.
    * @param event the event
-   * @returns its place; `full` when its stream is new and no other may be forgotten for it; `failed` when the store
-   *   refuses, and then for every event up to the next commit
+   * @returns its place; `full` when its stream is new and no other may be forgotten for it; `opsFull` when its room has
+   *   as many ops as it may; `failed` when the store refuses, and then for every event up to the next commit
    */
   append(event: NewEvent): AppendResult;
 
@@ -166,6 +195,44 @@ export interface EventLog {
    * @returns the place, one above `head` when nothing can be read
    */
   oldest(stream: StreamName): number;
+
+  /**
+   * Reads the ops of a room after a place, in order and without a gap.
+   * @param room the room
+   * @param afterEpoch the place before the first one wanted
+   * @param limits how much at once; bytes as they stand on a page, `PAGED_OP_HEAD_BYTES` an op included
+   * @returns the ops, none when there are no more
+   */
+  ops(room: Fingerprint, afterEpoch: number, limits: ReadLimits): readonly StoredOp[];
+
+  /**
+   * Tells how many ops a room has.
+   * @param room the room
+   * @returns the place of the last, 0 when there is none
+   */
+  epoch(room: Fingerprint): number;
+
+  /**
+   * Finds the last op of a room that says of itself that it is a departure, or one before it.
+   * @param room the room
+   * @param skip how many departures to pass over, from the last back
+   * @returns the op's place, 0 when there are no more than `skip`
+   */
+  departure(room: Fingerprint, skip: number): number;
+
+  /**
+   * Remembers how far an inbox was handed to its owner. Kept with a later commit: after a crash it may be less.
+   * @param inbox the inbox
+   * @param seq the last place that was handed
+   */
+  hand(inbox: StreamName, seq: number): void;
+
+  /**
+   * Tells how far an inbox was handed to its owner.
+   * @param inbox the inbox
+   * @returns the last place that was
+   */
+  handed(inbox: StreamName): number;
 
   /**
    * Drops what is too old, perhaps not all of it at once; to be followed by `commit`, which tells whether there is more.

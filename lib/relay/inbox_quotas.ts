@@ -1,9 +1,14 @@
 /**
- * How much may wait in an inbox that its owner has not been handed yet (PROTOCOL 6). A publisher that has too much
+ * How much may wait in an inbox that its owner has not been handed yet (PROTOCOL 6.4). A publisher that has too much
  * waiting is refused; nobody's events are thrown out for another's. What is handed no longer counts.
+ *
+ * After a restart of the relay an inbox is counted anew when the first event comes for it: all that the log has behind
+ * the place that it remembers as handed. That place may be older than what was handed last, so a publisher may be refused
+ * too early until the owner comes; never too late.
  * @module
  */
 
+import { EVENT_OVERHEAD_BYTES, type EventLog } from "./event_log.ts";
 import type { EventId, Fingerprint, StreamName } from "../wire/messages.ts";
 import { Queue } from "./queue.ts";
 
@@ -29,6 +34,12 @@ export interface Share {
   /** How long they are together. */
   bytes: number;
 }
+
+/** What quotas need of the log. */
+type InboxLog = Pick<EventLog, "read" | "head" | "oldest" | "hand" | "handed">;
+
+/** What is counted at most, a full inbox; what is behind that is handed first, or waits for the next time. */
+const COUNTED = { maxEvents: INBOX_MAX_EVENTS, maxBytes: INBOX_MAX_BYTES + INBOX_MAX_EVENTS * EVENT_OVERHEAD_BYTES };
 
 const NOTHING: Readonly<Share> = { events: 0, bytes: 0 };
 
@@ -81,7 +92,18 @@ export class TurnShares {
 
 /** The inboxes in which something waits; there are no more of them than streams in the log. */
 export class InboxQuotas {
+  readonly #log: InboxLog;
   readonly #inboxes = new Map<StreamName, Inbox>();
+  /** Those that were counted since the relay started; when nothing waits there they are forgotten in a while. */
+  readonly #counted = new Set<StreamName>();
+
+  /**
+   * Starts with nothing counted.
+   * @param log where events wait
+   */
+  constructor(log: InboxLog) {
+    this.#log = log;
+  }
 
   /**
    * Tells whether one more event may wait.
@@ -92,6 +114,7 @@ export class InboxQuotas {
    * @returns whether there is room for it
    */
   hasRoom(inbox: StreamName, publisher: Fingerprint, bytes: number, turn: TurnShares = new TurnShares()): boolean {
+    this.#count(inbox);
     const state = this.#inboxes.get(inbox);
     const placed = turn.of(inbox);
     if ((state?.queue.length ?? 0) + placed.events >= INBOX_MAX_EVENTS) return false;
@@ -125,6 +148,7 @@ export class InboxQuotas {
    * @param seq the last place that it was handed
    */
   handed(inbox: StreamName, seq: number): void {
+    this.#log.hand(inbox, seq);
     const state = this.#inboxes.get(inbox);
     if (state === undefined) return;
     for (let next = state.queue.at(0); next !== undefined && next.seq <= seq; next = state.queue.at(0)) {
@@ -136,11 +160,23 @@ export class InboxQuotas {
   }
 
   /**
-   * Takes out what the log does not keep any more, so that old events of the absent do not count for ever.
-   * @param oldest gives the oldest place of a stream
+   * Takes out what the log does not keep any more, so that old events of the absent do not count for ever. Nothing may
+   * be on its way into the log.
    */
-  expire(oldest: (inbox: StreamName) => number): void {
-    for (const inbox of [...this.#inboxes.keys()]) this.handed(inbox, oldest(inbox) - 1);
+  expire(): void {
+    for (const inbox of [...this.#inboxes.keys()]) this.handed(inbox, this.#log.oldest(inbox) - 1);
+    for (const inbox of this.#counted) if (!this.#inboxes.has(inbox)) this.#counted.delete(inbox);
+  }
+
+  /** Counts what an earlier life of the relay left; before the first event of this one is placed there. */
+  #count(inbox: StreamName): void {
+    if (this.#counted.has(inbox)) return;
+    this.#counted.add(inbox);
+    const handed = this.#log.handed(inbox);
+    if (this.#inboxes.has(inbox) || handed >= this.#log.head(inbox)) return;
+    for (const { seq, publisher, body } of this.#log.read(inbox, handed, COUNTED)) {
+      this.add(inbox, { seq, publisher, bytes: body.length });
+    }
   }
 }
 

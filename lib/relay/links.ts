@@ -13,7 +13,7 @@ import type { Subscription } from "./streams.ts";
 export const LINKS_MAX = 4_096;
 /** The longest certificate: three keys, a handle, a signature and two times are under 400 bytes. */
 export const CERTIFICATE_MAX_BYTES = 1024;
-/** Requests whose answer is long (`enter`, `subscribe`, `who`) that a link may make at once: 64 rooms at the start. */
+/** Requests whose answer is long (`enter`, `subscribe`, `who`, `getOps`) that a link may make at once: 64 rooms at the start. */
 export const PAGED_REQUESTS_BURST = 200;
 /** How many more of them it may make a second. */
 export const PAGED_REQUESTS_PER_SECOND = 20;
@@ -25,6 +25,7 @@ export const BUNDLE_REQUESTS_PER_SECOND = 50;
 /** Something long that is told to a link page by page, as its outbox empties. */
 export type WaitingPages =
   | { readonly kind: "catchUp"; readonly stream: StreamName }
+  | { readonly kind: "ops"; readonly ref: number; readonly room: Fingerprint; readonly after: number }
   | { readonly kind: "people"; readonly ref: number; readonly certificates: readonly Bytes[]; readonly offset: number };
 
 /** What the relay knows about one link. */
@@ -37,7 +38,7 @@ export interface RelayLink {
   readonly rooms: Set<Fingerprint>;
   /** The streams it hears: its inbox and rooms it has entered, so one more than rooms at most. */
   readonly subscriptions: Map<StreamName, Subscription>;
-  /** What is still to be told: one entry a stream at most, and a few for `who`. */
+  /** What is still to be told: one entry a stream at most, a few for `who` and one a room for `getOps`. */
   readonly waiting: WaitingPages[];
   /** Whether pages were sent and its outbox has not been empty since. */
   isWaitingForDrain: boolean;

@@ -5,7 +5,9 @@
  */
 
 import type { Bytes } from "../bytes/writer.ts";
+import { isDeparture } from "../wire/bodies.ts";
 import type { EventId, EventKind, Fingerprint, StreamName } from "../wire/messages.ts";
+import { roomOf } from "./effects.ts";
 import {
   type AppendResult,
   type CommitResult,
@@ -16,7 +18,9 @@ import {
   type Place,
   type ReadLimits,
   type StoredEvent,
+  type StoredOp,
 } from "./event_log.ts";
+import { cutOps, OpLedger } from "./op_ledger.ts";
 import { Queue } from "./queue.ts";
 import { StreamLedger, type StreamState } from "./stream_ledger.ts";
 
@@ -36,7 +40,15 @@ interface EventRecord {
   readonly publisher: Fingerprint;
   readonly kind: EventKind;
   readonly id: EventId;
+  /** Of an op. */
+  readonly epoch?: number;
   body: Bytes | undefined;
+}
+
+/** The ops of a room, the first at 0, and the places of those that say that they are departures. */
+interface OpRecords {
+  readonly ops: StoredOp[];
+  readonly departures: number[];
 }
 
 /** The records of a stream, without a gap; those from the place `oldest` on have bodies. */
@@ -53,6 +65,8 @@ export class MemoryEventLog implements EventLog {
   readonly #ledger: StreamLedger;
   /** By the stream's number. */
   readonly #records = new Map<number, Records>();
+  readonly #opLedger: OpLedger;
+  readonly #ops = new Map<Fingerprint, OpRecords>();
 
   /**
    * Starts empty.
@@ -64,28 +78,32 @@ export class MemoryEventLog implements EventLog {
       ...(options.limits && { limits: options.limits }),
       look: (streamId, seq) => this.#recordAt(streamId, seq),
     });
+    this.#opLedger = new OpLedger(options);
   }
 
   /**
    * Gives an event the next place of its stream; see `EventLog.append`.
    * @param event the event
-   * @returns its place, or `full` when its stream is new and no other may be forgotten for it
+   * @returns its place, `full` when its stream is new and no other may be forgotten for it, or `opsFull`
    */
   append(event: NewEvent): AppendResult {
     const known = this.find(event.stream, event.publisher, event.id);
     if (known !== undefined) return { kind: "placed", ...known, isRepeat: true };
+    const room = event.kind === "op" ? roomOf(event.stream) : undefined;
+    if (room !== undefined && !this.#opLedger.hasRoom(room, event.body.length)) return { kind: "opsFull" };
     const place = this.#ledger.place(event.stream, event.body.length, event.atMs);
     if (place === undefined) return { kind: "full" };
     const { streamId, seq, at, offset } = place;
     const { publisher, kind, id, body } = event;
+    const numbered = room === undefined ? {} : { epoch: this.#keepOp(room, at, body) };
     const records = this.#records.get(streamId) ?? { queue: new Queue(), byKey: new Map(), oldest: seq };
     this.#records.set(streamId, records);
-    const record: EventRecord = { key: publisher + id, seq, at, offset, publisher, kind, id, body };
+    const record: EventRecord = { key: publisher + id, seq, at, offset, publisher, kind, id, body, ...numbered };
     records.queue.push(record);
     records.byKey.set(record.key, record);
     this.#ledger.keepBounds(event.stream);
     this.#clearAway();
-    return { kind: "placed", seq, at, isRepeat: false };
+    return { kind: "placed", seq, at, ...numbered, isRepeat: false };
   }
 
   /**
@@ -98,7 +116,7 @@ export class MemoryEventLog implements EventLog {
   find(stream: StreamName, publisher: Fingerprint, id: EventId): Place | undefined {
     const state = this.#ledger.get(stream);
     const record = state && this.#records.get(state.id)?.byKey.get(publisher + id);
-    return record && { seq: record.seq, at: record.at };
+    return record && { seq: record.seq, at: record.at, ...numberOf(record) };
   }
 
   /**
@@ -142,6 +160,56 @@ export class MemoryEventLog implements EventLog {
   }
 
   /**
+   * Reads the ops of a room after a place; see `EventLog.ops`.
+   * @param room the room
+   * @param afterEpoch the place before the first one wanted
+   * @param limits how much at once
+   * @returns the ops, in order
+   */
+  ops(room: Fingerprint, afterEpoch: number, limits: ReadLimits): readonly StoredOp[] {
+    const ops = this.#ops.get(room)?.ops ?? [];
+    return cutOps(ops.slice(afterEpoch, afterEpoch + limits.maxEvents), limits);
+  }
+
+  /**
+   * Tells how many ops a room has; see `EventLog.epoch`.
+   * @param room the room
+   * @returns the place of the last
+   */
+  epoch(room: Fingerprint): number {
+    return this.#opLedger.epoch(room);
+  }
+
+  /**
+   * Finds a departure of a room; see `EventLog.departure`.
+   * @param room the room
+   * @param skip how many to pass over, from the last back
+   * @returns its place, or 0
+   */
+  departure(room: Fingerprint, skip: number): number {
+    return this.#ops.get(room)?.departures.at(-1 - skip) ?? 0;
+  }
+
+  /**
+   * Remembers how far an inbox was handed; see `EventLog.hand`.
+   * @param inbox the inbox
+   * @param seq the last place that was
+   */
+  hand(inbox: StreamName, seq: number): void {
+    this.#ledger.hand(inbox, seq);
+    this.#ledger.commit();
+  }
+
+  /**
+   * Tells how far an inbox was handed; see `EventLog.handed`.
+   * @param inbox the inbox
+   * @returns the last place that was
+   */
+  handed(inbox: StreamName): number {
+    return this.#ledger.handed(inbox);
+  }
+
+  /**
    * Drops events and ids that are too old; see `EventLog.trim`.
    * @param nowMs the time of the relay's clock
    */
@@ -156,6 +224,16 @@ export class MemoryEventLog implements EventLog {
    */
   commit(): CommitResult {
     return { kind: "stored", hasMore: false };
+  }
+
+  #keepOp(room: Fingerprint, at: number, op: Bytes): number {
+    const epoch = this.#opLedger.place(room, op.length);
+    this.#opLedger.commit();
+    const records = this.#ops.get(room) ?? { ops: [], departures: [] };
+    this.#ops.set(room, records);
+    records.ops.push({ epoch, at, op });
+    if (isDeparture(op)) records.departures.push(epoch);
+    return epoch;
   }
 
   #recordAt(streamId: number, seq: number): EventRecord {
@@ -188,5 +266,9 @@ export class MemoryEventLog implements EventLog {
 function toStoredEvent(stream: StreamName, record: EventRecord): StoredEvent {
   const { seq, at, publisher, kind, id, body } = record;
   if (body === undefined) throw new TypeError(`Cannot read stream: place ${seq} has no event`);
-  return { stream, seq, at, publisher, kind, id, body };
+  return { stream, seq, at, publisher, kind, id, body, ...numberOf(record) };
+}
+
+function numberOf({ epoch }: EventRecord): { epoch?: number } {
+  return epoch === undefined ? {} : { epoch };
 }

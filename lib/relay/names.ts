@@ -56,7 +56,7 @@ export type NameResult =
   | { readonly kind: "bound"; readonly isChanged: boolean }
   | {
     readonly kind: "refused";
-    readonly code: "nameTaken" | "refusedCertificate" | "relayFull";
+    readonly code: "nameTaken" | "olderCertificate" | "relayFull";
     readonly message: string;
   };
 
@@ -126,6 +126,18 @@ export class NameBook {
   }
 
   /**
+   * Tells whether an identity is known and may come back: it has a name, and its certificate was a lasting one.
+   * @param fingerprint the identity
+   * @param nowMs the time
+   * @returns whether something may wait for it
+   */
+  isLasting(fingerprint: Fingerprint, nowMs: number): boolean {
+    const newest = [...this.#owners.get(fingerprint)?.names ?? []].at(-1);
+    const entry = newest === undefined ? undefined : this.#entries.get(newest);
+    return entry?.life === "lasting" && (this.#isInUse(entry) || this.#freeAtMs(entry) > nowMs);
+  }
+
+  /**
    * Frees what was absent for too long, and marks what is in use as seen now.
    * @param nowMs the time
    */
@@ -163,9 +175,8 @@ export class NameBook {
     if (owner !== undefined && claim.createdMs < owner.createdMs) {
       return {
         kind: "refused",
-        code: "refusedCertificate",
-        message: "This relay has seen a newer certificate of the same identity. " +
-          "Use the newest copy of your data directory, and check the clock of this machine.",
+        code: "olderCertificate",
+        message: "This relay has seen a newer certificate of the same identity.",
       };
     }
     if (taken !== undefined && taken.fingerprint !== claim.fingerprint) {

@@ -14,12 +14,15 @@
  */
 
 import { assertNever, UserError } from "../bytes/errors.ts";
+import type { Bytes } from "../bytes/writer.ts";
 import type { ClientMessage, LeftReason, Packet } from "../wire/messages.ts";
 import { checkHandle } from "../wire/handle.ts";
 import { type Caller, type Closing, EffectList, notAllowed, type RelayEffect, type RelayInput } from "./effects.ts";
 import type { EventLog } from "./event_log.ts";
 import { CERTIFICATE_MAX_BYTES, Links, LINKS_MAX, type RelayLink, type WaitingPages } from "./links.ts";
+import { Mailboxes } from "./mailboxes.ts";
 import type { NameBook } from "./names.ts";
+import { askOps, sendOps } from "./op_pages.ts";
 import { cutPage } from "./pages.ts";
 import { Prekeys } from "./prekeys.ts";
 import { Rooms } from "./rooms.ts";
@@ -40,6 +43,8 @@ export interface RelayOptions {
   readonly log: EventLog;
   /** Whose names are whose; restored by the host before the first link. */
   readonly names: NameBook;
+  /** Where names of mailboxes come from; without it nobody can make one. */
+  readonly random?: (lengthBytes: number) => Bytes;
 }
 
 /** The relay's core. */
@@ -50,6 +55,7 @@ export class Relay {
   readonly #rooms = new Rooms();
   readonly #prekeys = new Prekeys(this.#links);
   readonly #streams: Streams;
+  readonly #mailboxes: Mailboxes;
   #isShutDown = false;
   #wakeAtMs = Infinity;
   #housekeepingAtMs: number | undefined;
@@ -63,7 +69,8 @@ export class Relay {
   constructor(options: RelayOptions) {
     this.#log = options.log;
     this.#names = options.names;
-    this.#streams = new Streams({ log: options.log, linkOf: (fingerprint) => this.#links.of(fingerprint) });
+    this.#mailboxes = new Mailboxes(options.random);
+    this.#streams = new Streams({ log: options.log, links: this.#links, names: options.names });
   }
 
   /**
@@ -192,7 +199,11 @@ export class Relay {
       case "subscribe":
         return this.#streams.subscribe(link, message.stream, { after: message.after, nowMs }, effects);
       case "publish":
-        return this.#streams.publish(link, message, { body, nowMs });
+        return this.#streams.publish(link, message, { body, nowMs }, effects);
+      case "publishMany":
+        return this.#streams.publishMany(link, message.ref, { body, nowMs });
+      case "getOps":
+        return askOps(link, message, nowMs);
       case "putBundle":
         return this.#prekeys.putBundle(link, body, nowMs);
       case "putOneTimePrekeys":
@@ -204,6 +215,15 @@ export class Relay {
         return this.#prekeys.answer(link, message.ref, { body, nowMs }, effects);
       case "who":
         return this.#who(link, message, nowMs);
+      case "createMailbox":
+        return this.#mailboxes.create(link, message.ref, { body, nowMs }, effects);
+      case "joinMailbox":
+        return this.#mailboxes.join(link, message, { body, nowMs }, effects);
+      case "mail":
+        return this.#mailboxes.mail(link, message.mailbox, body, effects);
+      case "leaveMailbox":
+        this.#mailboxes.leave(link, message.mailbox, nowMs, effects);
+        return undefined;
       default:
         return assertNever(message);
     }
@@ -243,6 +263,7 @@ export class Relay {
 
   #sendPages(link: RelayLink, pages: WaitingPages, maxBytes: number, effects: EffectList): number {
     if (pages.kind === "people") return sendPeople(link, pages, effects);
+    if (pages.kind === "ops") return sendOps(link, pages, this.#log, effects);
     const lot = this.#streams.sendLot(link, pages.stream, maxBytes, effects);
     if (!lot.isDone) link.waiting.push(pages);
     return lot.costBytes;
@@ -272,12 +293,14 @@ export class Relay {
     this.#streams.forget(link);
     this.#rooms.leaveAll(link, reason, nowMs, effects);
     this.#prekeys.forget(link, nowMs, effects);
+    this.#mailboxes.forget(link, { reason: reason === "quit" ? "left" : "lost", nowMs }, effects);
   }
 
   #tick(nowMs: number, effects: EffectList): void {
     // Asked for again below: a timer may fire a moment early.
     this.#wakeAtMs = Infinity;
     this.#prekeys.expireRequests(nowMs, effects);
+    this.#mailboxes.expire(nowMs, effects);
     if (nowMs >= this.#clearAwayAtMs) this.#trim(nowMs, effects);
     if (nowMs < (this.#housekeepingAtMs ?? 0)) return;
     this.#housekeepingAtMs = nowMs + HOUSEKEEPING_MS;
@@ -314,7 +337,8 @@ export class Relay {
   #askToWake(nowMs: number, items: RelayEffect[]): void {
     this.#housekeepingAtMs ??= nowMs + HOUSEKEEPING_MS;
     if (this.#streams.hasMoreToTrim && this.#clearAwayAtMs === Infinity) this.#clearAwayAtMs = nowMs + CLEAR_AWAY_MS;
-    const atMs = Math.min(this.#housekeepingAtMs, this.#clearAwayAtMs, this.#prekeys.nextDeadlineMs ?? Infinity);
+    const deadlineMs = Math.min(this.#prekeys.nextDeadlineMs ?? Infinity, this.#mailboxes.nextDeadlineMs ?? Infinity);
+    const atMs = Math.min(this.#housekeepingAtMs, this.#clearAwayAtMs, deadlineMs);
     if (atMs >= this.#wakeAtMs) return;
     this.#wakeAtMs = atMs;
     items.push({ kind: "wakeAt", atMs });

@@ -44,6 +44,8 @@ export interface StreamState {
   readonly oldest: number;
   /** Its offset. */
   readonly oldestOffset: number;
+  /** Of an inbox: the last place that its owner was handed. */
+  readonly handed: number;
 }
 
 /** Above which place and time a stream starts that is new, or was forgotten: no place is given twice. */
@@ -153,6 +155,25 @@ export class StreamLedger {
    */
   oldest(name: StreamName): number {
     return this.#streams.get(name)?.oldest ?? this.#totals.floor.seq + 1;
+  }
+
+  /**
+   * Tells how far an inbox was handed to its owner.
+   * @param name its name
+   * @returns the place, the floor's for one that is not known
+   */
+  handed(name: StreamName): number {
+    return this.#streams.get(name)?.handed ?? this.#totals.floor.seq;
+  }
+
+  /**
+   * Remembers how far an inbox was handed to its owner; never less than before.
+   * @param name its name
+   * @param seq the last place that was
+   */
+  hand(name: StreamName, seq: number): void {
+    const stream = this.#streams.get(name);
+    if (stream !== undefined && seq > stream.handed) this.#set({ ...stream, handed: seq });
   }
 
   /**
@@ -310,6 +331,7 @@ export class StreamLedger {
       firstAt: floor.at,
       oldest: floor.seq + 1,
       oldestOffset: 0,
+      handed: floor.seq,
     };
   }
 

@@ -10,20 +10,21 @@
  * events of an earlier life do come back as events. Only the answer to a repeat may concern a place that has passed.
  *
  * What is published waits until `flush()`, which stores all that waits at once and then tells of it: `accepted` and
- * events are sent when they are safe, or every publisher hears `refused`.
+ * events are sent when they are safe, or every publisher hears `refused`. What may be stored is said in `placing.ts`.
  * @module
  */
 
+import { DecodeError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import type { ClientMessage, Cursor, EventId, Fingerprint, RelayMessage, StreamName } from "../wire/messages.ts";
-import { PACKET_MAX_BYTES } from "../wire/packet.ts";
-import { type Closing, type EffectList, inboxOwner, notAllowed, type RefusedCode } from "./effects.ts";
+import { decodeMany, encodeEventIds, type ManyItem } from "../wire/bodies.ts";
+import type { Cursor, EventId, RelayMessage, StreamName } from "../wire/messages.ts";
+import { type Closing, type EffectList, inboxOwner, notAllowed, roomOf } from "./effects.ts";
 import { EVENT_OVERHEAD_BYTES, type EventLog, type Place, type StoredEvent } from "./event_log.ts";
 import { InboxQuotas, TurnShares } from "./inbox_quotas.ts";
-import type { RelayLink } from "./links.ts";
+import type { Links, RelayLink } from "./links.ts";
+import type { NameBook } from "./names.ts";
+import { type Outcome, Placing, type Publish, refuse, type StagedEvent } from "./placing.ts";
 
-/** The longest body of an event: what comes in must go out again under a header that says more. */
-export const EVENT_BODY_MAX_BYTES: number = PACKET_MAX_BYTES - 1024;
 /** Events of one stream in a lot before another stream has its turn. */
 export const CATCH_UP_MAX_EVENTS = 256;
 /** Bytes sent in one lot: some records' worth, so that many who catch up together cost little memory. */
@@ -34,11 +35,7 @@ export const CATCH_UP_MAX_BYTES = 256 * 1024;
  * Bundles count too; a link over it is sent no more of them.
  */
 export const LIVE_BACKLOG_MAX_BYTES = 1024 * 1024;
-/** Events that a link may publish to one stream while it is behind there: their `accepted` have to wait. */
-export const WAITING_ACCEPTS_MAX = 1024;
 
-/** A request for a place. */
-export type Publish = Extract<ClientMessage, { t: "publish" }>;
 /** What a publisher hears once its event is stored. */
 export type Accepted = Extract<RelayMessage, { t: "accepted" }>;
 
@@ -60,46 +57,36 @@ export interface Lot {
   readonly isDone: boolean;
 }
 
-/** An event that waits for the end of its turn. */
-interface StagedEvent {
-  readonly link: RelayLink;
-  readonly message: Publish;
-  readonly body: Bytes;
-  readonly nowMs: number;
-}
-
-/** What is to be told of a staged event. `isOfTurn`: its place holds only if this turn's commit succeeds. */
-type Outcome =
-  | { readonly kind: "refused"; readonly code: RefusedCode }
-  | ({ readonly kind: "placed"; readonly isRepeat: boolean; readonly isOfTurn: boolean } & Place);
-
 /** What `Streams` is made from. */
 export interface StreamsOptions {
   /** Where events are kept. */
   readonly log: EventLog;
-  /** Finds the link of an identity. */
-  readonly linkOf: (fingerprint: Fingerprint) => RelayLink | undefined;
+  /** Who is linked. */
+  readonly links: Links;
+  /** Who may come back. */
+  readonly names: NameBook;
 }
 
 /** All streams, and who hears them. */
 export class Streams {
   readonly #log: EventLog;
-  readonly #linkOf: (fingerprint: Fingerprint) => RelayLink | undefined;
   /** Live subscribers; a stream without any has no entry. */
   readonly #live = new Map<StreamName, Set<RelayLink>>();
-  readonly #quotas = new InboxQuotas();
-  /** What waits for `flush()`; the driver bounds a turn. */
+  readonly #quotas: InboxQuotas;
+  readonly #placing: Placing;
+  /** What waits for `flush()`; the driver bounds a turn, in packets that have 256 events each at most. */
   #staged: StagedEvent[] = [];
   #isFailing = false;
   #hasMoreToTrim = false;
 
   /**
    * Starts with nobody listening.
-   * @param options the log, and how to find links
+   * @param options the log, and who is known
    */
   constructor(options: StreamsOptions) {
     this.#log = options.log;
-    this.#linkOf = options.linkOf;
+    this.#quotas = new InboxQuotas(options.log);
+    this.#placing = new Placing({ ...options, quotas: this.#quotas });
   }
 
   /**
@@ -140,17 +127,49 @@ export class Streams {
    * @param link who publishes
    * @param message which stream, and the event's id
    * @param event the body and the time
+   * @param effects where the messages go of what had to be stored before
    * @returns the end of the link when it may not publish there, else `undefined`
    */
   publish(
     link: RelayLink,
     message: Publish,
     event: { readonly body: Bytes; readonly nowMs: number },
+    effects: EffectList,
   ): Closing | undefined {
-    if (inboxOwner(message.stream) === undefined && !mayHear(link, message.stream)) {
-      return notAllowed("Enter a room before you publish to it.");
+    const { stream } = message;
+    const isInbox = inboxOwner(stream) !== undefined;
+    if (!isInbox && !mayHear(link, stream)) return notAllowed("Enter a room before you publish to it.");
+    if (message.kind === "message" && message.epoch !== undefined) {
+      if (isInbox) return notAllowed("An inbox has no epochs.");
+      // The op that it counts with may be waiting here.
+      if (message.epoch > this.#log.epoch(roomOf(stream))) this.flush(effects);
+      if (message.epoch > this.#log.epoch(roomOf(stream))) {
+        return notAllowed("A message cannot be of an epoch that is yet to come.");
+      }
     }
     this.#staged.push({ link, message, ...event });
+    return undefined;
+  }
+
+  /**
+   * Takes events for many inboxes; `flush()` judges and stores each by itself, and answers once for all.
+   * @param link who publishes
+   * @param ref the link's number for them
+   * @param events the body and the time
+   * @returns the end of the link when the body is malformed, else `undefined`
+   */
+  publishMany(
+    link: RelayLink,
+    ref: number,
+    events: { readonly body: Bytes; readonly nowMs: number },
+  ): Closing | undefined {
+    const items = readMany(events.body);
+    if (items === undefined) return notAllowed("The events for many inboxes are malformed.");
+    const many = { ref, left: items.length, refused: [] };
+    for (const { to, id, box } of items) {
+      const message = { t: "publish", stream: `inbox/${to}`, kind: "message", id } as const;
+      this.#staged.push({ link, message, body: box, nowMs: events.nowMs, many });
+    }
     return undefined;
   }
 
@@ -164,7 +183,7 @@ export class Streams {
     const staged = this.#staged;
     this.#staged = [];
     const shares = new TurnShares();
-    const outcomes = staged.map((event) => this.#place(event, shares));
+    const outcomes = staged.map((event) => this.#placing.place(event, shares));
     const hasNew = outcomes.some((outcome) => outcome.kind === "placed" && outcome.isOfTurn);
     const hasFailed = outcomes.some((outcome) => outcome.kind === "refused" && outcome.code === "notStored");
     const isStored = hasNew || hasFailed ? this.#commit(effects) : true;
@@ -218,7 +237,7 @@ export class Streams {
   trim(nowMs: number, effects: EffectList): void {
     this.#log.trim(nowMs);
     this.#commit(effects);
-    this.#quotas.expire((inbox) => this.#log.oldest(inbox));
+    this.#quotas.expire();
   }
 
   #start(link: RelayLink, stream: StreamName, after: Cursor | null, effects: EffectList): Subscription {
@@ -253,23 +272,6 @@ export class Streams {
     if (live?.size === 0) this.#live.delete(stream);
   }
 
-  #place({ link, message, body, nowMs }: StagedEvent, shares: TurnShares): Outcome {
-    const { stream, kind, id } = message;
-    const publisher = link.caller.fingerprint;
-    // Before anything is judged: what was stored once is stored, even if it would be refused today.
-    const known = this.#log.find(stream, publisher, id);
-    if (known !== undefined) {
-      return { kind: "placed", ...known, isRepeat: true, isOfTurn: shares.has(stream, publisher, id) };
-    }
-    const code = this.#refusal(link, stream, body.length, shares);
-    if (code !== undefined) return { kind: "refused", code };
-    const placed = this.#log.append({ stream, publisher, kind, id, body, atMs: nowMs });
-    if (placed.kind === "full") return { kind: "refused", code: "relayFull" };
-    if (placed.kind === "failed") return { kind: "refused", code: "notStored" };
-    shares.add(stream, publisher, { id, bytes: body.length });
-    return { ...placed, isOfTurn: true };
-  }
-
   /** Stores what was appended, and tells the operator when that begins or ceases to fail. */
   #commit(effects: EffectList): boolean {
     const result = this.#log.commit();
@@ -281,42 +283,34 @@ export class Streams {
     return isStored;
   }
 
-  #tell({ link, message, body }: StagedEvent, outcome: Outcome, effects: EffectList): void {
-    const { stream, kind, id } = message;
-    if (outcome.kind === "refused") return refuse(link, id, outcome.code, effects);
-    const { seq, at } = outcome;
-    const publisher = link.caller.fingerprint;
-    if (!outcome.isRepeat) this.#fanOut(link, { stream, publisher, kind, id, body, seq, at }, effects);
-    this.#accept(link, stream, { id, seq, at }, effects);
+  #tell(staged: StagedEvent, outcome: Outcome, effects: EffectList): void {
+    const { link, message: { stream, kind, id }, body, many } = staged;
+    if (outcome.kind === "placed") {
+      const { isRepeat, place } = outcome;
+      const publisher = link.caller.fingerprint;
+      if (!isRepeat) this.#fanOut(staged, { stream, publisher, kind, id, body, ...place }, effects);
+      if (many === undefined) this.#accept(link, stream, { id, ...place }, effects);
+    } else if (many === undefined) refuse(link, id, outcome.code, effects);
+    else many.refused.push(id);
+    if (many === undefined || --many.left > 0) return;
+    effects.send([link.link], { t: "acceptedMany", ref: many.ref }, encodeEventIds(many.refused));
   }
 
-  #refusal(link: RelayLink, stream: StreamName, bytes: number, shares: TurnShares): RefusedCode | undefined {
-    if (bytes > EVENT_BODY_MAX_BYTES) return "tooLong";
-    const publisher = link.caller.fingerprint;
-    const waiting = (link.subscriptions.get(stream)?.accepts.size ?? 0) + shares.of(stream, publisher).events;
-    if (waiting >= WAITING_ACCEPTS_MAX) return "busy";
-    const owner = inboxOwner(stream);
-    if (owner === undefined) return undefined;
-    // Not merely linked: who hears from now on would never hear what was placed before it listened.
-    if (this.#linkOf(owner)?.subscriptions.has(stream) !== true) return "offline";
-    if (!this.#quotas.hasRoom(stream, publisher, bytes, shares)) return "inboxFull";
-    return undefined;
-  }
-
-  #fanOut(publisher: RelayLink, event: StoredEvent, effects: EffectList): void {
+  #fanOut({ link: publisher, many }: StagedEvent, event: StoredEvent, effects: EffectList): void {
     const links: number[] = [];
     const costBytes = event.body.length + EVENT_OVERHEAD_BYTES;
     for (const link of this.#live.get(event.stream) ?? []) {
-      if (link === publisher) continue;
+      // `acceptedMany` names no places: whoever publishes to itself by it gets the event.
+      if (link === publisher && many === undefined) continue;
       link.undrainedBytes += costBytes;
       if (link.undrainedBytes > LIVE_BACKLOG_MAX_BYTES) this.#fallBehind(link, event);
       else links.push(link.link);
     }
     effects.send(links, toEventMessage(event), event.body);
-    // Only its owner hears an inbox: nobody live means that the owner is behind, and the event waits.
-    if (!this.#live.has(event.stream) && inboxOwner(event.stream) !== undefined) {
-      this.#quotas.add(event.stream, { seq: event.seq, publisher: event.publisher, bytes: event.body.length });
-    }
+    // Only its owner hears an inbox: nobody live means that the owner is behind or away, and the event waits.
+    if (inboxOwner(event.stream) === undefined) return;
+    if (this.#live.has(event.stream)) this.#quotas.handed(event.stream, event.seq);
+    else this.#quotas.add(event.stream, { seq: event.seq, publisher: event.publisher, bytes: event.body.length });
   }
 
   /** Sends a slow link no more as it is placed: from this event on it reads from the log. */
@@ -336,7 +330,7 @@ export class Streams {
     event: Place & { readonly id: EventId },
     effects: EffectList,
   ): void {
-    const accepted: Accepted = { t: "accepted", stream, id: event.id, seq: event.seq, at: event.at };
+    const accepted: Accepted = { t: "accepted", stream, ...event };
     const subscription = link.subscriptions.get(stream);
     const mustWait = subscription !== undefined && !subscription.isLive && event.seq > subscription.sentSeq;
     if (mustWait) subscription.accepts.set(event.seq, accepted);
@@ -344,17 +338,13 @@ export class Streams {
   }
 }
 
-const REFUSED_BECAUSE: Readonly<Record<RefusedCode, string>> = {
-  tooLong: `A message has at most ${EVENT_BODY_MAX_BYTES} bytes when sealed. Write a shorter one.`,
-  offline: "This person is not here now. Send it again when they are back.",
-  inboxFull: "Too much waits for this person already. Send it again later.",
-  relayFull: "This relay cannot hold more conversations. Ask who runs it.",
-  busy: "The relay is still sending what was missed here. Send it again in a moment.",
-  notStored: "The relay cannot store messages now: its disk is full or fails. Tell whoever runs it, and send it again.",
-};
-
-function refuse(link: RelayLink, id: EventId, code: RefusedCode, effects: EffectList): void {
-  effects.send([link.link], { t: "refused", id, code, message: REFUSED_BECAUSE[code] });
+function readMany(body: Bytes): ManyItem[] | undefined {
+  try {
+    return decodeMany(body);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return undefined;
+  }
 }
 
 function queueCatchUp(link: RelayLink, stream: StreamName): void {
@@ -364,12 +354,13 @@ function queueCatchUp(link: RelayLink, stream: StreamName): void {
 
 function mayHear(link: RelayLink, stream: StreamName): boolean {
   const owner = inboxOwner(stream);
-  return owner === undefined ? link.rooms.has(stream.slice("room/".length)) : owner === link.caller.fingerprint;
+  return owner === undefined ? link.rooms.has(roomOf(stream)) : owner === link.caller.fingerprint;
 }
 
 function toEventMessage(event: StoredEvent): RelayMessage {
-  const { stream, seq, at, publisher, kind, id } = event;
-  return { t: "event", stream, seq, at, from: publisher, kind, id };
+  const { stream, seq, at, publisher: from, id, epoch } = event;
+  const head = { t: "event", stream, seq, at, from, id } as const;
+  return epoch === undefined ? { ...head, kind: "message" } : { ...head, kind: "op", epoch };
 }
 
 function sendInPlace(link: RelayLink, subscription: Subscription, event: StoredEvent, effects: EffectList): void {

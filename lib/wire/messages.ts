@@ -7,6 +7,7 @@
 
 import * as v from "valibot";
 import { DecodeError } from "../bytes/errors.ts";
+import { isMailbox, type Mailbox } from "../bytes/mailbox.ts";
 import { type Bytes, U64_MAX } from "../bytes/writer.ts";
 import { encodePacket, type RawPacket } from "./packet.ts";
 
@@ -23,16 +24,25 @@ const SENTENCE_MAX_CHARS = 512;
 /** A sentence for people; it is cleaned before it is shown. */
 const SENTENCE = v.pipe(v.string(), v.maxLength(SENTENCE_MAX_CHARS));
 const STREAM = v.pipe(v.string(), v.regex(/^(room|inbox)\/[A-Z2-7]{51}[AQ]$/));
+const ROOM_STREAM = v.pipe(v.string(), v.regex(/^room\/[A-Z2-7]{51}[AQ]$/));
+const MAILBOX = v.custom<Mailbox>((text) => typeof text === "string" && isMailbox(text));
 /** The identity of a person-device, of a relay or of a room, as it stands in headers: base32 of 32 bytes. */
 export type Fingerprint = string;
 /** The name of an ordered log: `room/<id>` or `inbox/<identity>`. */
 export type StreamName = string;
 /** The id that a publisher gives an event: 16 random bytes in lower-case hexadecimal. */
 export type EventId = string;
-/** What an event holds; the relay does not look into it. */
-export type EventKind = "message";
+/** What an event holds: a message, or an op of a room's membership log. */
+export type EventKind = "message" | "op";
+/** The most departures that a message may have missed when it is placed, those of an open room. */
+export const SLACK_MAX = 64;
 /** Why somebody is no longer in a room. */
 export type LeftReason = "quit" | "lost" | "removed";
+
+/** Why a mailbox was not made, or not joined. */
+export type MailboxRefusal = "unknown" | "taken" | "expired" | "busy" | "full";
+/** Why a mailbox is over: the other went away, on purpose or not, or its time was up before anybody came. */
+export type MailboxEnd = "left" | "lost" | "expired";
 
 /** Which life of a log, and the last place in it that was processed. */
 export interface Cursor {
@@ -56,7 +66,21 @@ export type ClientMessage =
   /** Hear a stream after a place; `null` is from now on. */
   | { readonly t: "subscribe"; readonly stream: StreamName; readonly after: Cursor | null }
   /** Give the body a place in a stream; the same id again gives the same place. */
-  | { readonly t: "publish"; readonly stream: StreamName; readonly kind: EventKind; readonly id: EventId }
+  | {
+    readonly t: "publish";
+    readonly stream: StreamName;
+    readonly kind: "message";
+    readonly id: EventId;
+    /** Of a room's message: the ops that its author had taken in. With `slack` or not at all. */
+    readonly epoch?: number;
+    /** How many departures placed after that it may have missed; 0 to {@linkcode SLACK_MAX}. */
+    readonly slack?: number;
+  }
+  | { readonly t: "publish"; readonly stream: StreamName; readonly kind: "op"; readonly id: EventId }
+  /** Give each of the events in the body a place in an inbox; answered by `acceptedMany`. */
+  | { readonly t: "publishMany"; readonly ref: number }
+  /** Ask for the ops of a room that one has entered, from the place `after + 1` on; answered by `ops`. */
+  | { readonly t: "getOps"; readonly ref: number; readonly room: Fingerprint; readonly after: number }
   /** Keep the body as this client's prekey bundle. */
   | { readonly t: "putBundle" }
   /** Add the body's one-time prekeys to those that are kept. */
@@ -66,7 +90,32 @@ export type ClientMessage =
   /** Answers `bundleWanted`. */
   | { readonly t: "liveBundle"; readonly ref: number }
   /** Ask who is linked to this relay. */
-  | { readonly t: "who"; readonly ref: number };
+  | { readonly t: "who"; readonly ref: number }
+  /** Make a mailbox for two; the body, 16 bytes, goes to whoever joins. */
+  | { readonly t: "createMailbox"; readonly ref: number }
+  /** Join a mailbox; the body, 16 bytes, goes to whoever made it. */
+  | { readonly t: "joinMailbox"; readonly ref: number; readonly mailbox: Mailbox }
+  /** Hand the body to the other of a mailbox. */
+  | { readonly t: "mail"; readonly mailbox: Mailbox }
+  /** Be done with a mailbox. */
+  | { readonly t: "leaveMailbox"; readonly mailbox: Mailbox };
+
+/** An event of a stream; the body is what was published. */
+export type EventMessage =
+  & {
+    readonly t: "event";
+    readonly stream: StreamName;
+    readonly seq: number;
+    readonly at: number;
+    /** A routing hint of the relay's, never shown. */
+    readonly from: Fingerprint;
+    readonly id: EventId;
+  }
+  & (
+    | { readonly kind: "message" }
+    /** `epoch`: how many ops were placed in the room, this one included. */
+    | { readonly kind: "op"; readonly epoch: number }
+  );
 
 /** What a relay may say to a client. */
 export type RelayMessage =
@@ -88,17 +137,7 @@ export type RelayMessage =
   | { readonly t: "subscribed"; readonly stream: StreamName; readonly generation: string; readonly head: number }
   /** The cursor is of another life of the log: the stream follows from its oldest event. */
   | { readonly t: "reset"; readonly stream: StreamName; readonly generation: string; readonly head: number }
-  /** An event of a stream; the body is what was published. */
-  | {
-    readonly t: "event";
-    readonly stream: StreamName;
-    readonly seq: number;
-    readonly at: number;
-    /** A routing hint of the relay's, never shown. */
-    readonly from: Fingerprint;
-    readonly kind: EventKind;
-    readonly id: EventId;
-  }
+  | EventMessage
   /** The event is stored. */
   | {
     readonly t: "accepted";
@@ -106,6 +145,19 @@ export type RelayMessage =
     readonly id: EventId;
     readonly seq: number;
     readonly at: number;
+    /** Of an op: how many were placed in its room, this one included. */
+    readonly epoch?: number;
+  }
+  /** Answers `publishMany`: its events are stored, but for those whose ids are the body. */
+  | { readonly t: "acceptedMany"; readonly ref: number }
+  /** Answers `getOps`: a page of ops, the first of them at the place `first`; `epoch` is how many there are now. */
+  | {
+    readonly t: "ops";
+    readonly ref: number;
+    readonly room: Fingerprint;
+    readonly first: number;
+    readonly more: boolean;
+    readonly epoch: number;
   }
   /** The event is not stored, and why. */
   | { readonly t: "refused"; readonly id: EventId; readonly code: string; readonly message: string }
@@ -116,10 +168,34 @@ export type RelayMessage =
   /** Few one-time prekeys are left; send more. */
   | { readonly t: "prekeysLow"; readonly left: number }
   /** Answers `who`: a page of certificates, oneself left out. */
-  | { readonly t: "people"; readonly ref: number; readonly more: boolean };
+  | { readonly t: "people"; readonly ref: number; readonly more: boolean }
+  /** Answers `createMailbox`: one other may join it. */
+  | { readonly t: "mailboxCreated"; readonly ref: number; readonly mailbox: Mailbox }
+  /** Answers `joinMailbox`; the body is that of the `createMailbox`. */
+  | { readonly t: "mailboxJoined"; readonly ref: number; readonly mailbox: Mailbox }
+  /** Answers either, when it could not be. */
+  | { readonly t: "mailboxRefused"; readonly ref: number; readonly code: MailboxRefusal }
+  /** Somebody joined; the body is that of the `joinMailbox`. */
+  | { readonly t: "mailboxPeer"; readonly mailbox: Mailbox }
+  /** What the other of a mailbox said. */
+  | { readonly t: "mail"; readonly mailbox: Mailbox }
+  /** A mailbox is over. */
+  | { readonly t: "mailboxEnded"; readonly mailbox: Mailbox; readonly reason: MailboxEnd };
 
 const CURSOR = v.object({ generation: HEX16, seq: COUNT });
-const KIND = v.picklist(["message"]);
+const PUBLISH_MESSAGE = v.pipe(
+  v.object({
+    t: v.literal("publish"),
+    stream: STREAM,
+    kind: v.literal("message"),
+    id: HEX16,
+    epoch: v.exactOptional(COUNT),
+    slack: v.exactOptional(v.pipe(COUNT, v.maxValue(SLACK_MAX))),
+  }),
+  // Both or neither: a place without a tolerance says nothing, nor the other way round.
+  v.check(({ epoch, slack }) => (epoch === undefined) === (slack === undefined)),
+);
+const EVENT = { t: v.literal("event"), stream: STREAM, seq: COUNT, at: COUNT, from: ID32, id: HEX16 };
 
 const LINK_MESSAGE: v.GenericSchema<unknown, LinkMessage> = v.variant("t", [
   v.object({ t: v.literal("ping") }),
@@ -130,12 +206,21 @@ const LINK_MESSAGE: v.GenericSchema<unknown, LinkMessage> = v.variant("t", [
 const CLIENT_MESSAGE: v.GenericSchema<unknown, ClientMessage> = v.variant("t", [
   v.object({ t: v.literal("enter"), room: ID32 }),
   v.object({ t: v.literal("subscribe"), stream: STREAM, after: v.nullable(CURSOR) }),
-  v.object({ t: v.literal("publish"), stream: STREAM, kind: KIND, id: HEX16 }),
+  v.variant("kind", [
+    PUBLISH_MESSAGE,
+    v.object({ t: v.literal("publish"), stream: ROOM_STREAM, kind: v.literal("op"), id: HEX16 }),
+  ]),
+  v.object({ t: v.literal("publishMany"), ref: REF }),
+  v.object({ t: v.literal("getOps"), ref: REF, room: ID32, after: COUNT }),
   v.object({ t: v.literal("putBundle") }),
   v.object({ t: v.literal("putOneTimePrekeys") }),
   v.object({ t: v.literal("getBundle"), ref: REF, of: ID32, nonce: HEX16 }),
   v.object({ t: v.literal("liveBundle"), ref: REF }),
   v.object({ t: v.literal("who"), ref: REF }),
+  v.object({ t: v.literal("createMailbox"), ref: REF }),
+  v.object({ t: v.literal("joinMailbox"), ref: REF, mailbox: MAILBOX }),
+  v.object({ t: v.literal("mail"), mailbox: MAILBOX }),
+  v.object({ t: v.literal("leaveMailbox"), mailbox: MAILBOX }),
 ]);
 
 const RELAY_MESSAGE: v.GenericSchema<unknown, RelayMessage> = v.variant("t", [
@@ -145,13 +230,35 @@ const RELAY_MESSAGE: v.GenericSchema<unknown, RelayMessage> = v.variant("t", [
   v.object({ t: v.literal("left"), room: ID32, who: ID32, at: COUNT, reason: v.picklist(["quit", "lost", "removed"]) }),
   v.object({ t: v.literal("subscribed"), stream: STREAM, generation: HEX16, head: COUNT }),
   v.object({ t: v.literal("reset"), stream: STREAM, generation: HEX16, head: COUNT }),
-  v.object({ t: v.literal("event"), stream: STREAM, seq: COUNT, at: COUNT, from: ID32, kind: KIND, id: HEX16 }),
-  v.object({ t: v.literal("accepted"), stream: STREAM, id: HEX16, seq: COUNT, at: COUNT }),
+  v.variant("kind", [
+    v.object({ ...EVENT, kind: v.literal("message") }),
+    v.object({ ...EVENT, stream: ROOM_STREAM, kind: v.literal("op"), epoch: COUNT }),
+  ]),
+  v.object({
+    t: v.literal("accepted"),
+    stream: STREAM,
+    id: HEX16,
+    seq: COUNT,
+    at: COUNT,
+    epoch: v.exactOptional(COUNT),
+  }),
+  v.object({ t: v.literal("acceptedMany"), ref: REF }),
+  v.object({ t: v.literal("ops"), ref: REF, room: ID32, first: COUNT, more: v.boolean(), epoch: COUNT }),
   v.object({ t: v.literal("refused"), id: HEX16, code: CODE, message: SENTENCE }),
   v.object({ t: v.literal("bundle"), ref: REF, kind: v.picklist(["live", "stored", "none"]) }),
   v.object({ t: v.literal("bundleWanted"), ref: REF, by: ID32, nonce: HEX16 }),
   v.object({ t: v.literal("prekeysLow"), left: COUNT }),
   v.object({ t: v.literal("people"), ref: REF, more: v.boolean() }),
+  v.object({ t: v.literal("mailboxCreated"), ref: REF, mailbox: MAILBOX }),
+  v.object({ t: v.literal("mailboxJoined"), ref: REF, mailbox: MAILBOX }),
+  v.object({
+    t: v.literal("mailboxRefused"),
+    ref: REF,
+    code: v.picklist(["unknown", "taken", "expired", "busy", "full"]),
+  }),
+  v.object({ t: v.literal("mailboxPeer"), mailbox: MAILBOX }),
+  v.object({ t: v.literal("mail"), mailbox: MAILBOX }),
+  v.object({ t: v.literal("mailboxEnded"), mailbox: MAILBOX, reason: v.picklist(["left", "lost", "expired"]) }),
 ]);
 
 /** A message and the opaque bytes that came with it. */

@@ -134,6 +134,7 @@ Deno.test("SqliteEventLog finds what it asks for by an index, however much there
     assertEquals(slow, [
       "find: SEARCH records USING INDEX records_by_event (stream=? AND publisher=? AND event_id=? AND seq>?)",
       "saveLog: SCAN log", // one row
+      "departure: SEARCH ops USING COVERING INDEX ops_departures (room=?)",
     ]);
     assertEquals(peek(path, "PRAGMA application_id"), [{ application_id: 0x534f5452 }]);
   }));

@@ -2,7 +2,8 @@
 // had been.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { CLEAR_MAX_ROWS, TRUNCATE_EVERY_MS } from "../../lib/io/sqlite_event_log.ts";
+import { CLEAR_MAX_ROWS } from "../../lib/io/sqlite_event_clearing.ts";
+import { TRUNCATE_EVERY_MS } from "../../lib/io/sqlite_event_log.ts";
 import type { RelayInput } from "../../lib/relay/effects.ts";
 import { NameBook } from "../../lib/relay/names.ts";
 import { BODY, IS_POSIX, peek, startLoop, withLog } from "../relay/_event_file.ts";

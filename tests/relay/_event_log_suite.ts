@@ -3,6 +3,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { concat, lv, u8 } from "../../lib/bytes/writer.ts";
 import { EVENT_OVERHEAD_BYTES, type EventLog, type EventLogLimits, type NewEvent } from "../../lib/relay/event_log.ts";
 import { idOf } from "./_workbench.ts";
 
@@ -23,6 +24,11 @@ export function event(stream: string, id: number, changes: Partial<NewEvent> = {
     atMs: 1000,
     ...changes,
   };
+}
+
+/** What stands for an op of a kind: as much of one as the log looks at. */
+export function opLike(kind: number): Uint8Array<ArrayBuffer> {
+  return concat(lv(u8(1)), lv(new Uint8Array(32)), lv(u8(kind)), lv(new Uint8Array(0)));
 }
 
 /** The places that can be read. */
@@ -126,6 +132,96 @@ export function testEventLog(name: string, withLog: WithLog, options: { readonly
       log.trim(5000);
       log.append(event("a", 4, { atMs: 5000 }));
       assert((seqs(log, "a")[0] as number) > 3);
+    }));
+
+  Deno.test(`${name}.append() numbers the ops of a room, and gives a repeat its number again`, () =>
+    withLog({}, (log) => {
+      assertEquals(log.append(event("room/a", 1)), { kind: "placed", seq: 1, at: 1000, isRepeat: false });
+      for (const [room, id, seq, epoch] of [["room/a", 2, 2, 1], ["room/b", 2, 1, 1], ["room/a", 3, 3, 2]] as const) {
+        const placed = log.append(event(room, id, { kind: "op" }));
+        assertEquals(placed, { kind: "placed", seq, at: 1000, epoch, isRepeat: false });
+      }
+      const again = log.append(event("room/a", 2, { kind: "op", body: opLike(4) }));
+      assertEquals(again, { kind: "placed", seq: 2, at: 1000, epoch: 1, isRepeat: true });
+      assertEquals(log.find("room/a", "P", idOf(3)), { seq: 3, at: 1000, epoch: 2 });
+      assertEquals(log.find("room/a", "P", idOf(1)), { seq: 1, at: 1000 });
+      assertEquals(log.read("room/a", 0, ALL).map(({ kind, epoch }) => [kind, epoch]), [
+        ["message", undefined],
+        ["op", 1],
+        ["op", 2],
+      ]);
+      assertEquals([log.epoch("a"), log.epoch("b"), log.epoch("c"), log.departure("a", 0)], [2, 1, 0, 0]);
+    }));
+
+  Deno.test(`${name}.ops() gives them in order, within its limits, whatever became of their stream`, () =>
+    withLog({ streamEvents: 2, streamIds: 3, ageMs: 100 }, (log) => {
+      for (let id = 1; id <= 6; id++) {
+        log.append(event("room/a", id, { kind: "op", body: new Uint8Array(100).fill(id), atMs: 1000 + id }));
+      }
+      log.trim(5000);
+      assertEquals(log.commit().kind, "stored");
+      assertEquals(seqs(log, "room/a"), []);
+      const all = log.ops("a", 0, ALL);
+      assertEquals(
+        all.map(({ epoch, at, op }) => [epoch, at, op[99]]),
+        [1, 2, 3, 4, 5, 6].map((n) => [n, 1000 + n, n]),
+      );
+      const epochs = (after: number, limits: Partial<typeof ALL>) =>
+        log.ops("a", after, { ...ALL, ...limits }).map(({ epoch }) => epoch);
+      assertEquals(epochs(2, { maxEvents: 2 }), [3, 4]);
+      assertEquals([epochs(0, { maxBytes: 224 }), epochs(0, { maxBytes: 223 }), epochs(0, { maxBytes: 1 })], [
+        [1, 2],
+        [1],
+        [1],
+      ]);
+      assertEquals([epochs(6, {}), epochs(99, {}), log.ops("b", 0, ALL)], [[], [], []]);
+      assertEquals(log.append(event("room/a", 7, { kind: "op", atMs: 5000 })), {
+        kind: "placed",
+        seq: 7,
+        at: 5000,
+        epoch: 7,
+        isRepeat: false,
+      });
+    }));
+
+  Deno.test(`${name}.departure() counts leaves and removes from the last back`, () =>
+    withLog({}, (log) => {
+      // create, join, add, leave, remove, promote, here, what is no op, leave
+      for (const [id, kind] of [1, 2, 3, 4, 5, 6, 7, 200, 4].entries()) {
+        log.append(event("room/a", id, { kind: "op", body: opLike(kind) }));
+      }
+      assertEquals([0, 1, 2, 3, 64].map((skip) => log.departure("a", skip)), [9, 5, 4, 0, 0]);
+      log.append(event("room/a", 99, { body: opLike(4) }));
+      assertEquals([log.departure("a", 0), log.departure("b", 0)], [9, 0], "a message is no departure");
+    }));
+
+  Deno.test(`${name}.append() answers opsFull at the bounds of a room and of all, and changes nothing by it`, () =>
+    withLog({ roomOps: 2, opBytes: 3 * (EVENT_OVERHEAD_BYTES + 1) }, (log) => {
+      const kinds = ["room/a", "room/a", "room/a", "room/b", "room/b"].map((room, id) =>
+        log.append(event(room, id, { kind: "op" })).kind
+      );
+      assertEquals(kinds, ["placed", "placed", "opsFull", "placed", "opsFull"]);
+      assertEquals([log.epoch("a"), log.epoch("b"), log.head("room/a"), log.head("room/b")], [2, 1, 2, 1]);
+      assertEquals(log.append(event("room/a", 0, { kind: "op" })).kind, "placed", "a repeat is no new one");
+      assertEquals(log.append(event("room/a", 9)).kind, "placed", "messages go on");
+    }));
+
+  Deno.test(`${name}.append() goes on numbering ops when their stream was forgotten`, () =>
+    withLog({ streams: 1 }, (log) => {
+      log.append(event("room/a", 1, { kind: "op" }));
+      log.append(event("room/b", 1));
+      const placed = log.append(event("room/a", 2, { kind: "op" }));
+      assertEquals(placed.kind === "placed" && placed.epoch, 2);
+      assertEquals(log.ops("a", 0, ALL).length, 2);
+    }));
+
+  Deno.test(`${name}.handed() is the furthest place that hand() was told`, () =>
+    withLog({}, (log) => {
+      for (let id = 1; id <= 3; id++) log.append(event("inbox/a", id));
+      log.hand("inbox/a", 2);
+      log.hand("inbox/a", 1);
+      log.hand("inbox/b", 5);
+      assertEquals([log.handed("inbox/a"), log.handed("inbox/b")], [2, 0]);
     }));
 
   Deno.test(`${name}.read() stops at its limits and gives one event at least`, () =>

@@ -16,6 +16,7 @@ import {
 } from "../../lib/wire/messages.ts";
 import { decodePacket } from "../../lib/wire/packet.ts";
 import { ByteReader } from "../../lib/bytes/reader.ts";
+import { secureRandom } from "../../lib/crypto/random.ts";
 import type { Caller, RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
 import type { EventLog, EventLogLimits } from "../../lib/relay/event_log.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
@@ -93,11 +94,18 @@ export class RelayBench {
   #lastLink = 0;
   #lastId = 0;
 
-  constructor(options: { limits?: Partial<EventLogLimits>; names?: NameBook; log?: EventLog } = {}) {
+  constructor(
+    options: {
+      limits?: Partial<EventLogLimits>;
+      names?: NameBook;
+      log?: EventLog;
+      random?: (lengthBytes: number) => Bytes;
+    } = {},
+  ) {
     this.log = options.log ??
       new MemoryEventLog({ generation: GENERATION, ...(options.limits && { limits: options.limits }) });
     this.names = options.names ?? new NameBook();
-    this.relay = new Relay({ log: this.log, names: this.names });
+    this.relay = new Relay({ log: this.log, names: this.names, random: options.random ?? secureRandom });
   }
 
   /** Links a person and takes the welcome out of the outbox, unless the relay refuses. */

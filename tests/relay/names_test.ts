@@ -43,9 +43,9 @@ Deno.test("NameBook.bind() refuses a certificate older than one it has seen", ()
   const names = new NameBook();
   names.bind(claim("alice", "A", { createdMs: 10 }), 0);
   names.release("A", 0);
-  assertEquals(codeOf(names.bind(claim("alice", "A", { createdMs: 9 }), 1)), "refusedCertificate");
+  assertEquals(codeOf(names.bind(claim("alice", "A", { createdMs: 9 }), 1)), "olderCertificate");
   assertEquals(codeOf(names.bind(claim("newer", "A", { createdMs: 11 }), 1)), "bound");
-  assertEquals(codeOf(names.bind(claim("alice", "A", { createdMs: 10 }), 1)), "refusedCertificate");
+  assertEquals(codeOf(names.bind(claim("alice", "A", { createdMs: 10 }), 1)), "olderCertificate");
 });
 
 Deno.test("NameBook.bind() frees an ephemeral name 60 s after its link ends, not before", () => {
@@ -137,7 +137,7 @@ Deno.test("NameBook.restore() puts back what entries() gave, ephemeral names lef
   again.restore(JSON.parse(JSON.stringify(names.entries())));
   assertEquals(again.entries(), names.entries());
   assertEquals(codeOf(again.bind(claim("alice", "C"), 60)), "nameTaken");
-  assertEquals(codeOf(again.bind(claim("alice", "A", { createdMs: 6 }), 60)), "refusedCertificate");
+  assertEquals(codeOf(again.bind(claim("alice", "A", { createdMs: 6 }), 60)), "olderCertificate");
   assertEquals(codeOf(again.bind(claim("bob", "C"), 60)), "bound");
 });
 
@@ -148,4 +148,19 @@ Deno.test("NameBook.restore() leaves out what clashes or is too much", () => {
   names.restore([1, 2, 3, 4, 5].map((number) => ({ ...entry, folded: `y${number}` })));
   names.restore([1, 2, 3].map((number) => ({ ...entry, folded: `z${number}`, fingerprint: `Z${number}` })));
   assertEquals(names.entries().map((kept) => kept.folded), ["x", "y1", "y2", "y3", "z1"]);
+});
+
+Deno.test("NameBook.isLasting() knows whoever may come back, for as long as their name waits", () => {
+  const names = new NameBook({ ttlMs: 1000 });
+  assertEquals(names.isLasting("A", 0), false);
+  names.bind(claim("alice", "A"), 0);
+  names.bind(claim("bob", "B", { life: "ephemeral" }), 0);
+  assertEquals([names.isLasting("A", 5000), names.isLasting("B", 0)], [true, false], "in use");
+  names.release("A", 5000);
+  assertEquals([names.isLasting("A", 5999), names.isLasting("A", 6000)], [true, false]);
+  const again = new NameBook({ ttlMs: 1000 });
+  again.restore(names.entries());
+  assertEquals([again.isLasting("A", 5999), again.isLasting("A", 6000)], [true, false], "after a restart too");
+  again.bind(claim("carol", "A", { life: "ephemeral", createdMs: 2 }), 5000);
+  assertEquals(again.isLasting("A", 5000), false, "the newest certificate counts");
 });

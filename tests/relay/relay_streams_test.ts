@@ -3,19 +3,17 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { utf8 } from "../../lib/bytes/writer.ts";
 import type { RelayMessage } from "../../lib/wire/messages.ts";
-import { EVENT_OVERHEAD_BYTES } from "../../lib/relay/event_log.ts";
+import { EVENT_MAX_AGE_MS, EVENT_OVERHEAD_BYTES } from "../../lib/relay/event_log.ts";
 import {
   INBOX_MAX_BYTES,
   INBOX_PUBLISHER_MAX_BYTES,
   INBOX_PUBLISHER_MAX_EVENTS,
   InboxQuotas,
 } from "../../lib/relay/inbox_quotas.ts";
-import {
-  CATCH_UP_MAX_BYTES,
-  EVENT_BODY_MAX_BYTES,
-  LIVE_BACKLOG_MAX_BYTES,
-  WAITING_ACCEPTS_MAX,
-} from "../../lib/relay/streams.ts";
+import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
+import { EPHEMERAL_NAME_TTL_MS, NAME_TTL_MS } from "../../lib/relay/names.ts";
+import { EVENT_BODY_MAX_BYTES, WAITING_ACCEPTS_MAX } from "../../lib/relay/placing.ts";
+import { CATCH_UP_MAX_BYTES, LIVE_BACKLOG_MAX_BYTES } from "../../lib/relay/streams.ts";
 import { fingerprintOf, GENERATION, idOf, inboxOf, LOBBY, LOBBY_STREAM, RelayBench, START_MS } from "./_workbench.ts";
 
 /** The places that a list of messages tells about a stream, events and `accepted` alike. */
@@ -67,19 +65,58 @@ Deno.test("Relay.handle() answers a repeat with the first place and tells nobody
   assertEquals(bench.log.head(inboxOf("bob")), 1);
 });
 
-Deno.test("Relay.handle() takes an inbox's event only while its owner listens", () => {
+Deno.test("Relay.handle() keeps an inbox's event for an owner who is away, and refuses it for one it does not know", () => {
   const bench = new RelayBench();
   const alice = bench.join("alice");
-  const refusals = () => bench.heard(alice).map((said) => said.t === "refused" ? said.code : said.t);
+  const answers = () =>
+    bench.heard(alice).flatMap((said) => "id" in said ? [said.t === "refused" ? said.code : said.t] : []);
   bench.publish(alice, inboxOf("bob"));
-  assertEquals(refusals(), ["offline"]);
-  const bob = bench.open("bob");
+  assertEquals(answers(), ["offline"], "nobody of that key was ever here");
+  const bob = bench.join("bob");
   bench.publish(alice, inboxOf("bob"));
-  assertEquals(refusals(), ["offline"]);
-  bench.say(bob, { t: "subscribe", stream: inboxOf("bob"), after: null });
-  bench.publish(alice, inboxOf("bob"));
-  assertEquals(refusals(), ["accepted"]);
   assertEquals(placesOf(bench.heard(bob), inboxOf("bob")), [1]);
+  bench.end(bob);
+  bench.publish(alice, inboxOf("bob"));
+  bench.pass(NAME_TTL_MS - 1);
+  bench.publish(alice, inboxOf("bob"));
+  assertEquals(answers(), ["accepted", "accepted", "accepted"]);
+  bench.pass(1);
+  bench.publish(alice, inboxOf("bob"));
+  assertEquals(answers(), ["offline"], "the relay gave the name away");
+  const again = bench.open("bob");
+  bench.say(again, { t: "subscribe", stream: inboxOf("bob"), after: { generation: GENERATION, seq: 1 } });
+  assertEquals(placesOf(bench.drainAll(again).map((packet) => packet.message), inboxOf("bob")), [2, 3]);
+});
+
+Deno.test("Relay.handle() keeps nothing for an ephemeral identity that is gone, not even while its name waits", () => {
+  const bench = new RelayBench();
+  const alice = bench.join("alice");
+  const bob = bench.join("bob", { life: "ephemeral" });
+  bench.take(alice);
+  bench.publish(alice, inboxOf("bob"));
+  bench.end(bob, "lost");
+  bench.pass(EPHEMERAL_NAME_TTL_MS / 2);
+  bench.publish(alice, inboxOf("bob"));
+  const again = bench.join("bob", { life: "ephemeral" });
+  bench.publish(alice, inboxOf("bob"));
+  const answers = bench.heard(alice).flatMap((said) => "id" in said ? [said.t === "refused" ? said.code : said.t] : []);
+  assertEquals(answers, ["accepted", "offline", "accepted"]);
+  assertEquals(placesOf(bench.heard(again), inboxOf("bob")), [2]);
+});
+
+Deno.test("Relay.handle() bounds what one publisher puts into the inbox of somebody who is away", () => {
+  const bench = new RelayBench();
+  const [alice, carol, bob] = [bench.join("alice"), bench.join("carol"), bench.join("bob")];
+  bench.end(bob);
+  for (const link of [alice, carol]) bench.take(link);
+  for (let number = 0; number <= INBOX_PUBLISHER_MAX_EVENTS; number++) bench.publish(alice, inboxOf("bob"));
+  bench.publish(carol, inboxOf("bob"));
+  const codes = bench.heard(alice).map((said) => said.t === "refused" ? said.code : said.t);
+  assertEquals([codes.indexOf("inboxFull"), codes.length], [
+    INBOX_PUBLISHER_MAX_EVENTS,
+    INBOX_PUBLISHER_MAX_EVENTS + 1,
+  ]);
+  assertEquals(bench.heard(carol).map((said) => said.t), ["accepted"]);
 });
 
 Deno.test("Relay.handle() closes a link that hears or publishes where it may not", () => {
@@ -271,7 +308,8 @@ Deno.test("Relay.handle() refuses a publisher that has too much waiting in an in
 });
 
 Deno.test("InboxQuotas.hasRoom() counts bytes of a publisher and of an inbox, and handed() gives them back", () => {
-  const quotas = new InboxQuotas();
+  const log = new MemoryEventLog({ generation: GENERATION });
+  const quotas = new InboxQuotas(log);
   const bytes = INBOX_PUBLISHER_MAX_BYTES / 2;
   let seq = 0;
   for (let number = 0; number < INBOX_MAX_BYTES / bytes; number++) {
@@ -284,7 +322,14 @@ Deno.test("InboxQuotas.hasRoom() counts bytes of a publisher and of an inbox, an
   assert(quotas.hasRoom("inbox/Y", "new", 1));
   quotas.handed("inbox/X", 1);
   assert(quotas.hasRoom("inbox/X", "P0", bytes));
-  quotas.expire(() => seq + 1);
+  // The log keeps nothing of all that.
+  log.append({ stream: "inbox/X", publisher: "P", kind: "message", id: idOf(1), body: new Uint8Array(0), atMs: 0 });
+  for (; log.head("inbox/X") <= seq;) {
+    const id = idOf(2 + log.head("inbox/X"));
+    log.append({ stream: "inbox/X", publisher: "P", kind: "message", id, body: new Uint8Array(0), atMs: 0 });
+  }
+  log.trim(2 * EVENT_MAX_AGE_MS);
+  quotas.expire();
   assert(quotas.hasRoom("inbox/X", "P1", 2 * bytes));
 });
 

@@ -7,7 +7,9 @@ import { INBOX_PUBLISHER_MAX_EVENTS } from "../../lib/relay/inbox_quotas.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
 import { LIVE_BACKLOG_MAX_BYTES } from "../../lib/relay/streams.ts";
 import type { ClientMessage, RelayMessage } from "../../lib/wire/messages.ts";
-import { GENERATION, idOf, inboxOf, LOBBY_STREAM, RelayBench, START_MS } from "./_workbench.ts";
+import { encodeMany } from "../../lib/wire/bodies.ts";
+import { opLike } from "./_event_log_suite.ts";
+import { fingerprintOf, GENERATION, idOf, inboxOf, LOBBY_STREAM, RelayBench, START_MS } from "./_workbench.ts";
 
 const BODY = Uint8Array.of(1);
 
@@ -118,7 +120,18 @@ Deno.test("Relay.handleTurn() counts what one turn puts into an inbox against it
 });
 
 Deno.test("Relay.handleTurn() tells each link of each stream what it would have heard one input at a time", () => {
-  const publish = fc.record({ by: fc.nat(2), id: fc.nat(20), to: fc.constantFrom("room", "inbox") });
+  const to = fc.constantFrom("room", "inbox", "op", "epoch", "many");
+  const publish = fc.record({ by: fc.nat(2), id: fc.nat(20), to });
+  const input = (link: number, id: number, to: string): RelayInput => {
+    const room = { t: "publish", stream: LOBBY_STREAM, id: idOf(id) } as const;
+    if (to === "op") return message(link, { ...room, kind: "op" }, opLike(id % 2 === 0 ? 4 : 7));
+    // An epoch that is yet to come ends the link.
+    if (to === "epoch") return message(link, { ...room, kind: "message", epoch: id % 4, slack: id % 3 }, BODY);
+    if (to === "room") return publishing(link, id);
+    if (to === "inbox") return publishing(link, id, inboxOf("ada"));
+    const items = ["ada", "ben"].map((name, i) => ({ to: fingerprintOf(name), id: idOf(id + i), box: BODY }));
+    return message(link, { t: "publishMany", ref: id }, encodeMany(items));
+  };
   fc.assert(
     fc.property(fc.array(fc.array(publish, { maxLength: 12 }), { maxLength: 8 }), (turns) => {
       const run = (isWhole: boolean): Record<string, string[]>[] => {
@@ -126,9 +139,7 @@ Deno.test("Relay.handleTurn() tells each link of each stream what it would have 
         const links = ["ada", "ben", "carol"].map((name) => bench.join(name));
         for (const link of links) bench.take(link);
         for (const turn of turns) {
-          const inputs = turn.map(({ by, id, to }) =>
-            publishing(links[by] as number, id, to === "room" ? LOBBY_STREAM : inboxOf("ada"))
-          );
+          const inputs = turn.map(({ by, id, to }) => input(links[by] as number, id, to));
           if (isWhole) bench.turn(inputs);
           else for (const input of inputs) bench.turn([input]);
         }
@@ -138,7 +149,7 @@ Deno.test("Relay.handleTurn() tells each link of each stream what it would have 
       };
       assertEquals(run(true), run(false));
     }),
-    { numRuns: 100 },
+    { numRuns: 200 },
   );
 });
 

@@ -2,6 +2,7 @@
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { DecodeError } from "../../lib/bytes/errors.ts";
+import { mailboxFrom } from "../../lib/bytes/mailbox.ts";
 import {
   type ClientMessage,
   decodeClientMessage,
@@ -12,6 +13,7 @@ import {
   encodeRelayMessage,
   type LinkMessage,
   type RelayMessage,
+  SLACK_MAX,
 } from "../../lib/wire/messages.ts";
 import { decodePacket, encodePacket, type RawPacket } from "../../lib/wire/packet.ts";
 
@@ -27,7 +29,11 @@ const code = fc.string({ unit: fc.constantFrom(..."abcXYZ"), minLength: 1, maxLe
 const sentence = fc.string({ unit: "grapheme", maxLength: 100 });
 const stream = fc.tuple(fc.constantFrom("room/", "inbox/"), id32).map(([kind, id]) => kind + id);
 const at = count;
+const mailbox = fc.uint8Array({ minLength: 4, maxLength: 4 }).map(mailboxFrom);
+const roomStream = id32.map((id) => `room/${id}`);
 const kind = fc.constant("message" as const);
+const opKind = fc.constant("op" as const);
+const slack = fc.nat(SLACK_MAX);
 const body = fc.uint8Array({ maxLength: 50 });
 
 const linkMessages: fc.Arbitrary<LinkMessage> = fc.oneof(
@@ -54,12 +60,22 @@ const after = fc.option(fc.record({ generation: hex16, seq: count }, { noNullPro
 const CLIENT: { [K in ClientMessage["t"]]: fc.Arbitrary<Extract<ClientMessage, { t: K }>> } = {
   enter: message("enter", { room: id32 }),
   subscribe: message("subscribe", { stream, after }),
-  publish: message("publish", { stream, kind, id: hex16 }),
+  publish: fc.oneof(
+    message("publish", { stream, kind, id: hex16 }),
+    message("publish", { stream, kind, id: hex16, epoch: count, slack }),
+    message("publish", { stream: roomStream, kind: opKind, id: hex16 }),
+  ),
+  publishMany: message("publishMany", { ref }),
+  getOps: message("getOps", { ref, room: id32, after: count }),
   putBundle: bare("putBundle"),
   putOneTimePrekeys: bare("putOneTimePrekeys"),
   getBundle: message("getBundle", { ref, of: id32, nonce: hex16 }),
   liveBundle: message("liveBundle", { ref }),
   who: message("who", { ref }),
+  createMailbox: message("createMailbox", { ref }),
+  joinMailbox: message("joinMailbox", { ref, mailbox }),
+  mail: message("mail", { mailbox }),
+  leaveMailbox: message("leaveMailbox", { mailbox }),
 };
 const RELAY: { [K in RelayMessage["t"]]: fc.Arbitrary<Extract<RelayMessage, { t: K }>> } = {
   welcome: message("welcome", { at, generation: hex16 }),
@@ -68,13 +84,30 @@ const RELAY: { [K in RelayMessage["t"]]: fc.Arbitrary<Extract<RelayMessage, { t:
   left: message("left", { room: id32, who: id32, at, reason: fc.constantFrom("quit", "lost", "removed") }),
   subscribed: message("subscribed", { stream, generation: hex16, head: count }),
   reset: message("reset", { stream, generation: hex16, head: count }),
-  event: message("event", { stream, seq: count, at, from: id32, kind, id: hex16 }),
-  accepted: message("accepted", { stream, id: hex16, seq: count, at }),
+  event: fc.oneof(
+    message("event", { stream, seq: count, at, from: id32, kind, id: hex16 }),
+    message("event", { stream: roomStream, seq: count, at, from: id32, kind: opKind, id: hex16, epoch: count }),
+  ),
+  accepted: fc.oneof(
+    message("accepted", { stream, id: hex16, seq: count, at }),
+    message("accepted", { stream, id: hex16, seq: count, at, epoch: count }),
+  ),
+  acceptedMany: message("acceptedMany", { ref }),
+  ops: message("ops", { ref, room: id32, first: count, more: fc.boolean(), epoch: count }),
   refused: message("refused", { id: hex16, code, message: sentence }),
   bundle: message("bundle", { ref, kind: fc.constantFrom("live", "stored", "none") }),
   bundleWanted: message("bundleWanted", { ref, by: id32, nonce: hex16 }),
   prekeysLow: message("prekeysLow", { left: count }),
   people: message("people", { ref, more: fc.boolean() }),
+  mailboxCreated: message("mailboxCreated", { ref, mailbox }),
+  mailboxJoined: message("mailboxJoined", { ref, mailbox }),
+  mailboxRefused: message("mailboxRefused", {
+    ref,
+    code: fc.constantFrom("unknown", "taken", "expired", "busy", "full"),
+  }),
+  mailboxPeer: message("mailboxPeer", { mailbox }),
+  mail: message("mail", { mailbox }),
+  mailboxEnded: message("mailboxEnded", { mailbox, reason: fc.constantFrom("left", "lost", "expired") }),
 };
 const clientMessages: fc.Arbitrary<ClientMessage> = fc.oneof(...Object.values(CLIENT));
 const relayMessages: fc.Arbitrary<RelayMessage> = fc.oneof(...Object.values(RELAY));
@@ -183,12 +216,38 @@ Deno.test("decodeClientMessage() refuses what the other direction says, and ids 
     { t: "subscribe", stream: `room/${id}` },
     { t: "subscribe", stream: `room/${id}`, after: { generation: "0".repeat(32), seq: -1 } },
     { t: "publish", stream: `room/${id}`, kind: "message", id: "0".repeat(31) },
-    { t: "publish", stream: `room/${id}`, kind: "op", id: "0".repeat(32) },
+    { t: "createMailbox" },
+    { t: "joinMailbox", ref: 1 },
+    { t: "joinMailbox", ref: 1, mailbox: "7kq2" },
+    { t: "mail", mailbox: "7KQI" },
+    { t: "leaveMailbox", mailbox: "7KQ22" },
+    { t: "mailboxPeer", mailbox: "7KQ2" },
+    { t: "publish", stream: `room/${id}`, kind: "other", id: "0".repeat(32) },
+    { t: "publish", stream: `room/${id}`, id: "0".repeat(32) },
+    { t: "publish", stream: `inbox/${id}`, kind: "op", id: "0".repeat(32) },
+    { t: "publish", stream: `room/${id}`, kind: "message", id: "0".repeat(32), epoch: 1 },
+    { t: "publish", stream: `room/${id}`, kind: "message", id: "0".repeat(32), slack: 0 },
+    { t: "publish", stream: `room/${id}`, kind: "message", id: "0".repeat(32), epoch: 1, slack: SLACK_MAX + 1 },
+    { t: "publish", stream: `room/${id}`, kind: "message", id: "0".repeat(32), epoch: 1, slack: -1 },
+    { t: "publish", stream: `room/${id}`, kind: "message", id: "0".repeat(32), epoch: 0.5, slack: 0 },
+    { t: "publish", stream: `room/${id}`, kind: "message", id: "0".repeat(32), epoch: null, slack: null },
+    { t: "publishMany" },
+    { t: "getOps", ref: 1, room: id, after: -1 },
     { t: "who", ref: 2 ** 32 },
     { t: "who", ref: 1.5 },
     {},
   ];
   for (const header of bad) {
     assertThrows(() => decodeClientMessage({ header, body: new Uint8Array(0) }), DecodeError, "shape");
+  }
+});
+
+Deno.test("decodeRelayMessage() refuses an op without its epoch, and one that is not of a room", () => {
+  const id = "A".repeat(52);
+  const event = { t: "event", stream: `room/${id}`, seq: 1, at: 1, from: id, kind: "op", id: "0".repeat(32), epoch: 1 };
+  decodeRelayMessage({ header: event, body: new Uint8Array(0) });
+  for (const changes of [{ epoch: undefined }, { epoch: -1 }, { stream: `inbox/${id}` }]) {
+    const header = { ...event, ...changes };
+    assertThrows(() => decodeRelayMessage({ header, body: new Uint8Array(0) }), DecodeError, "shape");
   }
 });
