@@ -48,6 +48,8 @@ export interface RoomOptions {
   readonly self: Fingerprint;
   /** Where keys come from. */
   readonly random?: RandomBytes;
+  /** The number of our last message there, if the room begins anew: numbers never start again. */
+  readonly m?: number;
 }
 
 /** A row of a room's state; `undefined` deletes it. Secret. */
@@ -125,9 +127,9 @@ export class Room {
    * @returns the room, of which nothing is stored yet
    */
   static async begin(kind: RoomKind, room: Bytes, options: RoomOptions): Promise<Room> {
-    const { self, random = secureRandom } = options;
+    const { self, random = secureRandom, m = 0 } = options;
     const membership = await Membership.begin(kind, room);
-    const speaker = new RoomSpeaker({ membership, self, random });
+    const speaker = new RoomSpeaker({ membership, self, random, m });
     const tally = new RoomTally(emptyTally(membership.head));
     const begun = new Room({ membership, speaker, tally, counters: new Map(), self });
     for (const name of ["members", "speaker", "counters"]) begun.#changed.add(name);
@@ -165,6 +167,11 @@ export class Room {
   /** Its members and its head; move it on by this room alone. */
   get membership(): Omit<Membership, "apply" | "noteActivity"> {
     return this.#membership;
+  }
+
+  /** The number of our last message. */
+  get m(): number {
+    return this.#speaker.m;
   }
 
   /** Whether we are a member. */

@@ -52,6 +52,8 @@ export interface SpeakerOptions {
   readonly self: Fingerprint;
   /** Where keys come from. */
   readonly random?: RandomBytes | undefined;
+  /** The number of our last message, if the room began anew; it never starts again. */
+  readonly m?: number;
 }
 
 /** We, as one who speaks in a room. */
@@ -71,6 +73,7 @@ export class RoomSpeaker {
   constructor(options: SpeakerOptions) {
     this.#options = options;
     this.#random = options.random ?? secureRandom;
+    this.#m = options.m ?? 0;
   }
 
   /**

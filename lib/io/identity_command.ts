@@ -26,7 +26,7 @@ import type { ClientState, ClientStore } from "./client_store.ts";
 import { isThere, nobodyYet, type StoreCommandOptions, tell, withHint, withKept, withKeptOrNew } from "./kept.ts";
 import { type MaskedDevice, openMaskedDevice } from "./masked_prompt.ts";
 import { askNewPassphrase, askPassphrase, readPassphraseFile, unlockFrom } from "./passphrase.ts";
-import { asUserError, OTHERS_ANY, readBounded, shellQuoted, unusable, writeWhole } from "./private_file.ts";
+import { asUserError, OTHERS_ANY, readBounded, shellQuoted, unusable } from "./private_file.ts";
 import type { Streams } from "./program.ts";
 import { UNLOCK_ATTEMPTS_MAX } from "./sealed_key.ts";
 
@@ -256,7 +256,6 @@ async function readExport(path: string): Promise<ExportedIdentity> {
 async function writeNew(path: string, bytes: Bytes): Promise<void> {
   const at = Math.max(path.lastIndexOf("/"), IS_WINDOWS ? path.lastIndexOf("\\") : -1);
   const name = path.slice(at + 1);
-  const directory = at === -1 ? "." : path.slice(0, at + 1);
   // The runtime would take the name before the slash.
   if (name === "") throw withHint(unusable(path, "it names a directory"), "Name another file.");
   let file: Deno.FsFile;
