@@ -8,8 +8,7 @@
  *     read before          enter, subscribe after our place
  *     then                 a `join` op, unless we are a member already
  *
- * If an op is missing in the stream, nothing is taken from it until `getOps` has brought what is missing. Calls must not
- * overlap.
+ * If an op is missing in the stream, nothing is taken from it until `getOps` brought it. Calls must not overlap.
  * @module
  */
 
@@ -270,7 +269,8 @@ export class RoomChannel {
   }
 
   /**
-   * @returns for whom a line is that is written now: members whom the person was shown
+   * Tells for whom a line is that is written now.
+   * @returns members whom the person was shown
    */
   audience(): Fingerprint[] {
     return [...this.#shown].filter((who) => this.hasMember(who));
