@@ -56,6 +56,7 @@ export type NoticeCode =
   | "clockSkew"
   | "nameMoved"
   | "peerLeft"
+  | "away"
   | "sessionSecured"
   | "badCertificate"
   | "reset";

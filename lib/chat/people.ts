@@ -201,14 +201,14 @@ export class People {
   }
 
   /**
-   * Finds whom the person means, among those who are here.
+   * Finds to whom the person wants to write: somebody who is here before somebody who comes back.
    * @param name a handle in any spelling that folds to theirs, or a whole fingerprint
-   * @returns the one person of that name who is here
-   * @throws {UserError} `noSuchPerson` when nobody of that name is here, or two keys claim it
+   * @returns the one person of that name
+   * @throws {UserError} `noSuchPerson` when nobody of that name is here or will be, or two keys claim it
    */
   resolve(name: string): Person {
-    const found = this.#claimants(name).filter((person) => person.isHere);
-    return onlyOne(found, "Nobody of that name is here", "/users shows who is here.");
+    const found = this.#meant(name).filter(canBeReached);
+    return onlyOne(found, "Nobody of that name is here", "/users shows who is here, /peers whom you met.");
   }
 
   /**
@@ -338,6 +338,15 @@ export class People {
     if (anybodyGone === undefined) throw new ProtocolError(`Cannot know more than ${PEOPLE_KNOWN_MAX} people`);
     this.#people.delete(anybodyGone); // what is known of their key stays in the book
   }
+}
+
+/**
+ * Tells whether somebody gets what is written now: those who are gone and keep nothing do not.
+ * @param person who
+ * @returns whether they are here, or come back as the same
+ */
+export function canBeReached({ isHere, certificate: { life } }: Person): boolean {
+  return isHere || life === "lasting";
 }
 
 function onlyOne([person, other]: readonly Person[], message: string, hint: string): Person {

@@ -13,7 +13,7 @@ import { idOf } from "../e2ee/identity.ts";
 import { encodeContent } from "./content.ts";
 import type { Keyring } from "./keyring.ts";
 import { Outgoing, type OutgoingLine } from "./outgoing.ts";
-import type { People } from "./people.ts";
+import { canBeReached, type People } from "./people.ts";
 import { BODY_MAX_BYTES, encodeRoomCopies, roomBodyBytes } from "./room_copies.ts";
 import type { Turn } from "./turn.ts";
 
@@ -107,8 +107,8 @@ export class Sending {
     const error = answer.code === "offline"
       ? new UserError(
         "noSuchPerson",
-        "The message was not sent: its recipient has just left",
-        "Send it again when they are back.",
+        "The message was not sent: this relay does not know its recipient, or they have left for good",
+        "/users shows who is here.",
       )
       : new UserError("unsent", `The message was not sent: ${answer.message}`, "Wait a moment and send it again.");
     this.#fail(line, error, turn);
@@ -130,7 +130,7 @@ export class Sending {
   #isStillThere(line: OutgoingLine, fingerprint: Fingerprint): boolean {
     const person = this.#people.get(fingerprint);
     if (person === undefined || this.#people.trust(person) === "changed") return false;
-    return line.room === null ? person.isHere : person.rooms.has(line.room);
+    return line.room === null ? canBeReached(person) : person.rooms.has(line.room);
   }
 
   async #publish(line: OutgoingLine, recipients: readonly Fingerprint[], turn: Turn): Promise<void> {

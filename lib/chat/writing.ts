@@ -108,6 +108,7 @@ export class Writing {
       room: null,
       audience: [fingerprint],
     }, turn);
+    if (!person.isHere) notice(turn, "away", `${handle} is not here: they read it when they come back`);
   }
 
   #tellHeld(person: Person, turn: Turn): void {

@@ -95,9 +95,9 @@ Deno.test("somebody who leaves while their keys are fetched holds up nobody and 
   await alice.type("/pm carol just you", "r7");
   await carol.type("/quit");
   assertEquals(bob.texts, ["hello"]);
-  assertEquals(alice.all("error").map(({ code, ref }) => [code, ref]), [["noSuchPerson", "r7"]]);
   await net.advance(KEY_REQUEST_TIMEOUT_MS);
   assertEquals(alice.notices, []);
+  assertEquals(alice.all("error").map(({ code, ref }) => [code, ref]), [["noSuchPerson", "r7"]]); // no keys, no line
   assertEquals(alice.chat.unsent(), []);
 });
 

@@ -71,3 +71,30 @@ Deno.test("nothing waits for an ephemeral client: its author is told that it was
   await alice.type("/pm bob too late", "r1");
   assertEquals(alice.all("error").map(({ code, ref }) => [code, ref]), [["noSuchPerson", "r1"]]);
 });
+
+Deno.test("somebody who is away can be written to by name, and the person is told that it waits", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  await bob.drop();
+  await alice.type("/pm bob for later");
+  assertEquals([alice.notices, alice.all("accepted").length], [["away"], 1]);
+  await alice.drop();
+  const again = await net.restart(alice); // bob is known from before
+  await again.type("/pm bob and another");
+  assertEquals([again.notices, again.all("error")], [["away"], []]);
+  const back = await net.restart(bob);
+  assertEquals(back.all("message").map(({ from, text }) => [from, text]), [
+    ["alice", "for later"],
+    ["alice", "and another"],
+  ]);
+});
+
+Deno.test("somebody whom this relay never saw cannot be written to, whoever knows them from elsewhere", async () => {
+  const [net, other] = [await FakeNet.create(), await FakeNet.create()];
+  const alice = await net.join("alice");
+  await net.join("bob");
+  const away = await other.restart(alice);
+  await away.type("/pm bob hello", "r1");
+  await other.advance(10_000);
+  assertEquals(away.all("error").map(({ code, ref }) => [code, ref]), [["noSuchPerson", "r1"]]);
+});
