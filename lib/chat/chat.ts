@@ -106,7 +106,7 @@ export class Chat {
     });
     this.#keys = new KeyCommands(this.#people, options.certificate);
     const shared = { people: this.#people, keyring, words, random };
-    this.#sessions = new SessionPlace({ owner: options, ...shared, isAlone: room === undefined });
+    this.#sessions = new SessionPlace({ owner: options, ...shared, isAlone: room === undefined, burnt: state?.codes });
     this.#roomStream = room && `room/${room.id}`;
     this.#inboxStream = `inbox/${own}`;
   }
@@ -150,8 +150,10 @@ export class Chat {
     const sessions = this.#keyring.takeChanges();
     const peers = this.#people.takeChanges();
     const cursors = this.#receiving.takeChanges();
+    const codes = this.#sessions.takeChanges();
     const hasSessions = sessions.peers.length > 0 || sessions.prekeys !== undefined || sessions.forgotten !== undefined;
-    return hasSessions || peers.length > 0 || cursors.length > 0 ? { sessions, peers, cursors } : undefined;
+    const isChanged = hasSessions || peers.length + cursors.length + codes.length > 0;
+    return isChanged ? { sessions, peers, cursors, codes } : undefined;
   }
 
   /**

@@ -24,9 +24,10 @@ import { SID_HALF_BYTES } from "../pake/code_pake.ts";
 import { type ClientMessage, encodeClientMessage, type RelayMessage } from "../wire/messages.ts";
 import type { SessionCommand } from "./commands.ts";
 import type { Ref } from "./events.ts";
+import { type BurntCode, BurntCodes } from "./burnt_codes.ts";
 import type { Keyring } from "./keyring.ts";
 import type { People, Person } from "./people.ts";
-import { demandCode, sessionError, type SessionFailure } from "./session_words.ts";
+import { demandCode, nameMoved, sessionError, type SessionFailure } from "./session_words.ts";
 import { notice, type Turn } from "./turn.ts";
 
 /** How long a code waits for somebody: as long as a relay keeps its mailbox. */
@@ -80,6 +81,8 @@ export interface CodeSessionsOptions {
   readonly words: WordList;
   /** Where all that is secret comes from. */
   readonly random: RandomBytes;
+  /** Codes that were used up in earlier runs. */
+  readonly burnt?: readonly BurntCode[] | undefined;
   /** Is told what became of a session, within the turn. */
   readonly told: (outcome: SessionOutcome, turn: Turn) => void;
 }
@@ -107,6 +110,7 @@ interface Pending {
 export class CodeSessions {
   readonly #options: CodeSessionsOptions;
   readonly #watched = new Map<Mailbox, Person>();
+  readonly #burnt: BurntCodes;
   #pending: Pending | undefined;
   #lastRequest = 0;
 
@@ -116,6 +120,15 @@ export class CodeSessions {
    */
   constructor(options: CodeSessionsOptions) {
     this.#options = options;
+    this.#burnt = new BurntCodes(options.burnt);
+  }
+
+  /**
+   * Tells what a store is to keep that was not told before: codes that were used up.
+   * @returns the changes
+   */
+  takeChanges(): BurntCode[] {
+    return this.#burnt.takeChanges();
   }
 
   /**
@@ -189,7 +202,15 @@ export class CodeSessions {
   }
 
   #join(typed: string, ref: Ref | undefined, turn: Turn): void {
-    const { mailbox, words } = demandCode(parseCode(typed, this.#options.words));
+    const code = demandCode(parseCode(typed, this.#options.words));
+    const { mailbox, words } = code;
+    if (this.#burnt.isBurnt(formatCode(code), turn.nowMs)) {
+      throw new UserError(
+        "noSession",
+        "Nothing was tried: that code is used up, for one try was made with it",
+        "Ask for a new one.",
+      );
+    }
     const pending = this.#begin({ role: "initiator", words, wanted: mailbox, ref }, turn);
     send({ t: "joinMailbox", ref: pending.request, mailbox }, turn, pending.sid);
   }
@@ -228,6 +249,8 @@ export class CodeSessions {
     if (pending === undefined) return send({ t: "leaveMailbox", mailbox }, turn);
     if (pending.wanted !== mailbox) throw new ProtocolError("Cannot join another mailbox than the code names");
     pending.mailbox = mailbox;
+    // Kept before our share leaves: whatever becomes of this try, there is no second one.
+    this.#burnt.burn(formatCode({ mailbox, words: pending.words }), turn.nowMs);
     const meeting = await this.#meet(pending, { initiatorSid: pending.sid, responderSid: helloOf(body) }, turn);
     send({ t: "mail", mailbox }, turn, await meeting.begin());
   }
@@ -280,14 +303,14 @@ export class CodeSessions {
     }
     keyring.adoptCode(session, turn.nowMs);
     const isTakenOver = people.trust(person) === "changed" && !people.isDistrusted(person);
-    people.verifyByCode(person);
+    // A code does not take back what the person said of a key.
+    if (!people.isDistrusted(person)) people.verifyByCode(person);
     this.#pending = undefined;
     this.#watch(mailbox, person, turn);
     const { handle, ...key } = people.show(person);
     turn.effects.push({ kind: "show", event: { type: "secured", with: handle, ...key, path: "relay" } });
-    if (isTakenOver) {
-      notice(turn, "nameMoved", `The name ${handle} belonged to another key until now. Was the code for ${handle}?`);
-    }
+    if (isTakenOver) notice(turn, "nameMoved", nameMoved(handle));
+    if (key.distrusted) notice(turn, "distrusted", `You distrust the key of ${handle}: nothing is sent to them`);
     this.#options.told({ kind: "secured", person }, turn);
   }
 

@@ -37,6 +37,7 @@ import { KeyCommands } from "./key_commands.ts";
 import type { OutgoingLine } from "./outgoing.ts";
 import type { Person } from "./people.ts";
 import { changedWarning } from "./presence.ts";
+import { nameMoved } from "./session_words.ts";
 import { notice, type Turn } from "./turn.ts";
 
 /** How long both have from the finished handshake until they talk: messages of two machines, no person among them. */
@@ -224,9 +225,15 @@ export class DirectChat {
 
   async #takeGreeting(body: Bytes, turn: Turn): Promise<void> {
     const { keys: { book }, peer, handshakeHash } = this.#options;
+    const isNew = !book.hasSessionWith(peer.fingerprint);
     const opened = await this.#open(body, turn);
-    if (opened.kind !== "opened") throw new AuthError("Cannot talk here: the greeting does not open");
-    checkGreeting(opened.plaintext, handshakeHash);
+    try {
+      if (opened.kind !== "opened") throw new AuthError("Cannot talk here: the greeting does not open");
+      checkGreeting(opened.plaintext, handshakeHash);
+    } catch (error) {
+      if (isNew) await book.forgetPeer(peer.fingerprint); // whoever only knocks takes nobody's place
+      throw error;
+    }
     if (this.#isListener) {
       this.#sessionKey = encodeHex(opened.sessionId);
       book.peer(peer.fingerprint).useSession(opened.sessionId); // the caller has that one for certain
@@ -245,7 +252,9 @@ export class DirectChat {
   #meet(turn: Turn): void {
     const { keys: { people }, peer } = this.#options;
     const { person } = people.meet(peer, { nowMs: turn.nowMs, isHere: true });
-    if (this.#code !== undefined) people.verifyByCode(person);
+    const isTakenOver = people.trust(person) === "changed" && this.#code !== undefined;
+    // A code does not take back what the person said of a key.
+    if (this.#code !== undefined && !people.isDistrusted(person)) people.verifyByCode(person);
     this.#person = person;
     this.#phase = "talking";
     this.#dueMs = undefined;
@@ -253,6 +262,7 @@ export class DirectChat {
     turn.effects.push({ kind: "show", event: { type: "secured", with: handle, ...key, path: "direct" } });
     if (key.distrusted) notice(turn, "distrusted", `You distrust the key of ${handle}: nothing is sent to them`);
     else if (key.trust === "changed") notice(turn, "keyChanged", changedWarning(people, person));
+    else if (isTakenOver) notice(turn, "nameMoved", nameMoved(handle));
   }
 
   async #hearTalk({ message, body }: Packet<DirectMessage>, turn: Turn): Promise<void> {

@@ -128,7 +128,14 @@ export type ChatEvent =
   | { readonly type: "taken" }
   | { readonly type: "expired" }
   /** A direct link can be opened here; `host` is left out when it is every address of this machine. */
-  | { readonly type: "listening"; readonly host?: string; readonly port: number; readonly fingerprint: Fingerprint }
+  | {
+    readonly type: "listening";
+    readonly host?: string;
+    readonly port: number;
+    readonly fingerprint: Fingerprint;
+    /** Whether callers have to give a code. */
+    readonly wantsCode?: true;
+  }
   /** Nobody is in between, and who is at the other end is proven, as far as `trust` says. */
   | {
     readonly type: "secured";

@@ -6,6 +6,7 @@
 
 import { UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
+import type { BurntCode } from "./burnt_codes.ts";
 import { CodeSessions, type CodeSessionsOptions, type MailboxMessage, type SessionOutcome } from "./code_sessions.ts";
 import type { SessionCommand } from "./commands.ts";
 import type { Ref } from "./events.ts";
@@ -53,10 +54,22 @@ export class SessionPlace {
    * Begins the one session of a client in no room.
    * @param command how
    * @param turn time and effects
-   * @throws {UserError} `noSession` when the code has a typo
    */
   begin(command: SessionCommand, turn: Turn): void {
-    this.#codes.obey(command, undefined, turn);
+    try {
+      this.#codes.obey(command, undefined, turn);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.#told({ kind: "failed", error, ref: undefined }, turn);
+    }
+  }
+
+  /**
+   * Tells what a store is to keep that was not told before.
+   * @returns codes that were used up
+   */
+  takeChanges(): BurntCode[] {
+    return this.#codes.takeChanges();
   }
 
   /**

@@ -74,3 +74,12 @@ function typoOf(parsed: Exclude<ParsedCode, { kind: "code" }>): string {
       return `word ${parsed.place} is not in the list; did you mean ${parsed.suggestion}?`;
   }
 }
+
+/**
+ * Warns that a code gave a name to another key than the one it belonged to.
+ * @param handle the name
+ * @returns a sentence
+ */
+export function nameMoved(handle: string): string {
+  return `The name ${handle} belonged to another key until now. Was the code for ${handle}?`;
+}

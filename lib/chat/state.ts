@@ -7,6 +7,7 @@
 import type { Bytes } from "../bytes/writer.ts";
 import type { SessionBookChanges } from "../e2ee/session_book.ts";
 import type { Cursor, Fingerprint, StreamName } from "../wire/messages.ts";
+import type { BurntCode } from "./burnt_codes.ts";
 import type { PeerRecord } from "./peer_record.ts";
 import type { PeerRecordChange } from "./trust_book.ts";
 
@@ -38,6 +39,8 @@ export interface ChatState {
   readonly peers: readonly PeerRecord[];
   /** How far streams were read, on every relay. */
   readonly cursors: readonly StoredCursor[];
+  /** Codes that were used up of late. */
+  readonly codes?: readonly BurntCode[];
 }
 
 /** What is to be kept of one step, all or nothing. */
@@ -48,4 +51,6 @@ export interface ChatChanges {
   readonly peers: readonly PeerRecordChange[];
   /** Of how far streams were read. */
   readonly cursors: readonly StoredCursor[];
+  /** Codes that were used up; with `untilMs: 0`, those to forget. */
+  readonly codes?: readonly BurntCode[];
 }

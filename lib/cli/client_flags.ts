@@ -16,6 +16,7 @@ import {
 } from "./args.ts";
 import { CLIENT_HELP } from "./help_text.ts";
 import { VERSION } from "./version.ts";
+import { mayBeCode } from "./words.ts";
 
 /** What `sotto` was told. */
 export interface ClientFlags {
@@ -183,6 +184,7 @@ export function parseClientFlags(args: readonly string[]): ParsedClientFlags {
   const given = readArgs(args, CLIENT_FLAGS);
   if (given.has("help")) return { kind: "help", text: CLIENT_HELP };
   if (given.has("version")) return { kind: "version", text: `sotto ${VERSION}` };
+  refuseCodes(given.positionals);
   if (given.positionals[0] === "identity") return { kind: "identity", flags: identityFlags(given) };
   if (given.positionals[0] === "relays") return { kind: "relays", flags: relaysFlags(given) };
   if (given.positionals[0] === "listen") return { kind: "direct", flags: listenFlags(given) };
@@ -209,6 +211,18 @@ export function parseClientFlags(args: readonly string[]): ParsedClientFlags {
       verbose: given.has("verbose"),
     },
   };
+}
+
+/** A code in a command line stands in the history and in the list of processes: it must not be tried, nor spelled out. */
+function refuseCodes(positionals: readonly string[]): void {
+  const [command, ...rest] = positionals;
+  if (command !== "session" && command !== "connect" && command !== "listen") return;
+  if (!rest.some(mayBeCode) && !mayBeCode(rest.slice(-4).join(" ")) && !mayBeCode(rest.slice(-3).join(" "))) return;
+  throw new UserError(
+    "badFlag",
+    "A code does not belong into a command line: other programs can read it there",
+    "Make a new one. It is typed when it is asked for, or given by standard input or SOTTO_CODE.",
+  );
 }
 
 /** Takes `session create` or `session join` off the front. */

@@ -160,6 +160,10 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
       const { type, room, at } = event;
       return { type, ...memberOf(event), room, at: isoTime(at) };
     }
+    case "listening": {
+      const { type, host, port, fingerprint } = event;
+      return { type, host, port, fingerprint };
+    }
     case "left": {
       const { type, handle, fingerprint, room, at, reason } = event;
       return { type, handle, fingerprint, room, at: isoTime(at), reason };

@@ -126,9 +126,11 @@ function renderWaiting(event: Extract<ChatEvent, { type: "waiting" }>, options: 
 }
 
 function renderListening(event: Extract<ChatEvent, { type: "listening" }>, options: RenderOptions): SafeText[] {
-  const { host, port } = event;
+  const { host, port, wantsCode } = event;
   const where = host === undefined ? safe`port ${port}` : safeText(formatAddress(host, port));
-  const typed = host === undefined ? safe`HOST:${port}` : where;
+  // An address that means every one of this machine's is none that others could call.
+  const isAny = host === undefined || host === "0.0.0.0" || host === "::";
+  const typed = safe`${isAny ? safe`HOST:${port}` : where}${safeText(wantsCode ? " --code" : "")}`;
   return [
     look(safe`Waiting for one person at ${where}`, "bold", options),
     dim(safe`  they type: sotto connect ${typed}`, options),

@@ -66,6 +66,17 @@ export async function wordsToFingerprint(words: readonly string[]): Promise<Fing
 }
 
 /**
+ * Tells whether a text may be a code that two people share: three words of the list, perhaps behind four characters.
+ * @param text what was typed
+ * @returns whether it must be kept out of names, errors and logs
+ */
+export function mayBeCode(text: string): boolean {
+  const parts = text.toLowerCase().split(/[\s_.,:-]+/).filter((part) => part !== "");
+  const words = parts.length === 4 && parts[0]?.length === 4 ? parts.slice(1) : parts;
+  return words.length === 3 && words.every((word) => ALL_WORDS.includes(word));
+}
+
+/**
  * Lays words out for people: six in a row, one below the other.
  * @param words 24 words
  * @returns four rows

@@ -309,6 +309,7 @@ export class ClientHost {
 
 /** The relay was there and is gone, before the two were one session. */
 function withoutSession(error: UserError): UserError {
+  if (error.code === "olderCertificate") return withoutSession(new UserError("linkLost", error.message));
   if (error.code !== "linkLost") return error;
   return new UserError("noSession", `The session did not come about: ${error.message}`, error.hint, { cause: error });
 }

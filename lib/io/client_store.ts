@@ -13,14 +13,16 @@
  * | `peers`    | the peer's id                | how well it is known, see chat/peer_record.ts      |
  * | `relays`   | `HOST:PORT` as it was dialled | which relay that is, see relay_pin.ts             |
  * | `cursors`  | `<relay>/<stream>`           | how far it was read, see cursor_codec.ts           |
+ * | `codes`    | a code that was used up      | until when it is remembered (ms) 8                 |
  *
  * @module
  */
 
 import { DecodeError, UserError } from "../bytes/errors.ts";
 import { equalBytes } from "../bytes/equal.ts";
-import { fromUtf8 } from "../bytes/reader.ts";
-import { type Bytes, utf8 } from "../bytes/writer.ts";
+import { ByteReader, fromUtf8 } from "../bytes/reader.ts";
+import { type Bytes, u64be, utf8 } from "../bytes/writer.ts";
+import type { BurntCode } from "../chat/burnt_codes.ts";
 import { decodePeerRecord, encodePeerRecord } from "../chat/peer_record.ts";
 import type { ChatChanges, ChatState, StoredSessions } from "../chat/state.ts";
 import { type Certificate, verifyCertificate } from "../e2ee/certificate.ts";
@@ -121,6 +123,7 @@ export class ClientStore {
         sessions: await this.#loadSessions(),
         peers: await this.#all("peers", (_, value) => decodePeerRecord(value)),
         cursors: await this.#all("cursors", decodeCursor),
+        codes: await this.#all("codes", decodeBurntCode),
       };
     });
   }
@@ -223,7 +226,14 @@ export class ClientStore {
   }
 }
 
-function chatRows({ sessions, peers, cursors }: ChatChanges): RowChange[] {
+function decodeBurntCode(key: Bytes, value: Bytes): BurntCode {
+  const reader = new ByteReader(value, "used code");
+  const untilMs = reader.u64();
+  reader.end();
+  return { code: fromUtf8(key), untilMs };
+}
+
+function chatRows({ sessions, peers, cursors, codes = [] }: ChatChanges): RowChange[] {
   const rows: RowChange[] = [];
   if (sessions.prekeys !== undefined) rows.push({ table: "keys", key: PREKEYS, value: sessions.prekeys });
   if (sessions.forgotten !== undefined) rows.push({ table: "keys", key: FORGOTTEN, value: sessions.forgotten });
@@ -232,6 +242,9 @@ function chatRows({ sessions, peers, cursors }: ChatChanges): RowChange[] {
   }
   for (const { fingerprint, record } of peers) {
     rows.push({ table: "peers", key: idOf(fingerprint), value: record && encodePeerRecord(record) });
+  }
+  for (const { code, untilMs } of codes) {
+    rows.push({ table: "codes", key: utf8(code), value: untilMs === 0 ? undefined : u64be(untilMs) });
   }
   for (const cursor of cursors) rows.push({ table: "cursors", key: cursorKey(cursor), value: encodeCursor(cursor) });
   return rows;

@@ -141,7 +141,8 @@ export class DirectHost {
     await this.#openKeys();
     const { certificate, front, words, testOnlyCodeLifeMs = CODE_LIFE_MS } = this.#options;
     const { hostname: host, port } = listener.addr;
-    front.show({ type: "listening", host, port, fingerprint: certificate.fingerprint });
+    const { fingerprint } = certificate;
+    front.show({ type: "listening", host, port, fingerprint, ...(words === undefined ? {} : { wantsCode: true }) });
     if (words !== undefined) {
       front.show({ type: "waiting", code: spellDirectCode(words), expiresAt: nowMs() + testOnlyCodeLifeMs });
       this.#codeTimer = setTimeout(() => this.#expire(), testOnlyCodeLifeMs);

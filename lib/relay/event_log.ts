@@ -20,7 +20,7 @@ export const STREAM_MAX_IDS = 40_000;
 export const LOG_MAX_BYTES = 256 * 1024 * 1024;
 /**
  * Streams a log knows: rooms and inboxes, of which an empty one costs a few hundred bytes. At the bound empty ones are
- * forgotten, then the rooms that were written longest ago.
+ * forgotten, then inboxes that were handed over, then the rooms that were written longest ago.
  */
 export const LOG_MAX_STREAMS = 20_000;
 /**

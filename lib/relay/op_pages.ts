@@ -52,8 +52,9 @@ export function sendOps(
   log: EventLog,
   effects: EffectList,
 ): number {
-  const { ref, room, after } = pages;
+  const { ref, room } = pages;
   const epoch = log.epoch(room);
+  const after = Math.min(pages.after, epoch); // what is ahead of the log is its end
   const ops = log.ops(room, after, { maxEvents: PAGE_MAX_OPS, maxBytes: PAGE_MAX_BYTES });
   const last = ops.at(-1)?.epoch ?? after;
   const more = last < epoch;

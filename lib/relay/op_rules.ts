@@ -22,11 +22,18 @@ export const OPS_PER_ROOM_BURST = 1_024;
 /** How many more of them a second: twice what a busy open room sees. New identities cost nothing, so this holds too. */
 export const OPS_PER_ROOM_PER_SECOND = 10;
 
+/** Ops from one address that are placed at once, whoever writes them: new identities cost nothing. */
+export const OPS_PER_ADDRESS_BURST = 1_024;
+/** How many more of them a second: all rooms' ops cannot be filled from one machine in less than half a day. */
+export const OPS_PER_ADDRESS_PER_SECOND = 1;
+
 /** What ops must keep to. */
 export class OpRules {
   readonly #isLinked: (fingerprint: Fingerprint) => boolean;
   readonly #identities = new KeyedBudgets({ burst: OPS_PER_IDENTITY_BURST, perSecond: OPS_PER_IDENTITY_PER_SECOND });
   readonly #rooms = new KeyedBudgets({ burst: OPS_PER_ROOM_BURST, perSecond: OPS_PER_ROOM_PER_SECOND });
+
+  readonly #addresses = new KeyedBudgets({ burst: OPS_PER_ADDRESS_BURST, perSecond: OPS_PER_ADDRESS_PER_SECOND });
 
   /**
    * Starts with every budget full.
@@ -50,7 +57,9 @@ export class OpRules {
   ): RefusedCode | undefined {
     const { body, nowMs } = op;
     if (body.length === 0 || !this.#mayClaim(link, body)) return "badOp";
-    const isInTime = this.#identities.take(link.caller.fingerprint, nowMs) && this.#rooms.take(room, nowMs);
+    const { fingerprint, address } = link.caller;
+    const isInTime = this.#identities.take(fingerprint, nowMs) &&
+      (address === undefined || this.#addresses.take(address, nowMs)) && this.#rooms.take(room, nowMs);
     return isInTime ? undefined : "tooManyOps";
   }
 

@@ -343,17 +343,21 @@ export class StreamLedger {
     for (const stream of this.#streams.values()) {
       if (isEmpty(stream)) this.#forget(stream);
     }
-    if (this.#streams.size >= streams) this.#forgetOldRooms();
+    if (this.#streams.size >= streams) this.#forgetRead();
     this.#isFull = this.#streams.size >= streams;
     return !this.#isFull;
   }
 
-  /** Forgets the rooms that were written longest ago: otherwise whoever fills the log once shuts out all new ones. */
-  #forgetOldRooms(): void {
-    const rooms = [...this.#streams.values()].filter((stream) => stream.name.startsWith(ROOM_PREFIX));
-    rooms.sort((a, b) => a.lastAt - b.lastAt);
+  /**
+   * Forgets what nobody waits for: first inboxes that were handed over, then rooms, of each sort those written longest
+   * ago. Otherwise whoever fills the log once shuts out all new streams.
+   */
+  #forgetRead(): void {
+    const isRoom = ({ name }: StreamState) => name.startsWith(ROOM_PREFIX);
+    const read = [...this.#streams.values()].filter((stream) => isRoom(stream) || stream.handed >= stream.head);
+    read.sort((a, b) => Number(isRoom(a)) - Number(isRoom(b)) || a.lastAt - b.lastAt);
     const due = Math.ceil(this.#limits.streams / FORGET_SHARE);
-    for (const stream of rooms.slice(0, due)) this.#forget(stream);
+    for (const stream of read.slice(0, due)) this.#forget(stream);
   }
 
   #forget(stream: StreamState): void {

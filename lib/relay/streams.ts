@@ -227,6 +227,9 @@ export class Streams {
   forget(link: RelayLink): void {
     for (const stream of link.subscriptions.keys()) this.#stopLive(link, stream);
     link.subscriptions.clear();
+    // Whoever does not come back leaves nothing that has to be kept for them.
+    const inbox = `inbox/${link.caller.fingerprint}`;
+    if (link.caller.life === "ephemeral") this.#log.hand(inbox, this.#log.head(inbox));
   }
 
   /**

@@ -385,3 +385,41 @@ Deno.test("what comes out of turn before the link is secured ends it", async () 
     }
   }
 });
+
+Deno.test("a code that gives a verified name to another key says so, and none takes back a distrust", async () => {
+  const [alice, bob, other] = [await somebody("alice"), await somebody("bob"), await somebody("bob")];
+  await (await DirectPair.of({ words: WORDS, people: [alice, bob] })).start();
+  const second = await DirectPair.of({ words: WORDS, people: [alice, other] });
+  await second.start();
+  assertEquals(second.listener.all("secured")[0]?.trust, "verified");
+  assertEquals(second.listener.all("notice").map(({ code }) => code), ["nameMoved"]);
+  await second.type("listener", "/distrust bob");
+  const third = await DirectPair.of({ words: WORDS, people: [alice, other] });
+  await third.start();
+  assertEquals(third.listener.all("secured").map(({ trust, distrusted }) => [trust, distrusted]), [["changed", true]]);
+  assertEquals(third.listener.all("notice").map(({ code }) => code), ["distrusted"]);
+});
+
+Deno.test("whoever knocks with a greeting of another link leaves no session behind", async () => {
+  const [alice, eve] = [await somebody("alice"), await somebody("eve")];
+  const [keys, eveKeys] = await Promise.all([alice, eve].map((one) => DirectKeys.open(one, { nowMs: START_MS })));
+  assert(keys !== undefined && eveKeys !== undefined);
+  const chat = new DirectChat({ side: "listener", keys, peer: eve.certificate, handshakeHash: H });
+  const given = (await chat.handle({ kind: "start", nowMs: START_MS })).find((effect) => effect.kind === "send");
+  assert(given?.kind === "send");
+  const { body } = decodeDirectMessage(decodePacket(given.packet));
+  const bundle = await verifyLiveBundle(body, {
+    expectFingerprint: alice.certificate.fingerprint,
+    nowMs: START_MS,
+    requesterId: eve.certificate.id,
+    nonce: await directNonce(H),
+  });
+  const sessions = eveKeys.book.peer(alice.certificate.fingerprint);
+  await sessions.startFrom(bundle, { nowMs: START_MS });
+  const box = await sessions.seal(encodeGreeting(new Uint8Array(32).fill(9)), { nowMs: START_MS });
+  await chat.handle({ kind: "packet", packet: { message: { t: "box" }, body: box }, nowMs: START_MS });
+  assertEquals(chat.refusal?.why, "refusedKeys");
+  assertEquals(keys.book.hasSessionWith(eve.certificate.fingerprint), false);
+  const rows = keys.takeChanges()?.sessions.peers.filter(({ encoded }) => encoded !== undefined);
+  assertEquals(rows, []);
+});

@@ -390,13 +390,34 @@ Deno.test("parseClientFlags() refuses a session in a room, without an action, or
   for (
     const [args, message] of [
       ["session", "Cannot do session alone"],
-      ["session 7KQ2-able-sunset-violin", 'Cannot take "7KQ2-able-sunset-violin" after session'],
+      ["session begin", 'Cannot take "begin" after session'],
       ["session join --room lobby", "Cannot take --room with session join"],
-      ["session join 192.0.2.2 7KQ2-able-sunset-violin", 'Cannot take the argument "7KQ2-able-sunset-violin"'],
+      ["session join 192.0.2.2 more", 'Cannot take the argument "more"'],
       ["session create --code", "Cannot take --code here"],
     ] as const
   ) {
     const error = assertThrows(() => parseClientFlags(args.split(" ")), UserError);
     assertEquals([error.code, error.message], ["badFlag", message]);
+  }
+});
+
+Deno.test("parseClientFlags() refuses a code in the command line and never spells it out", () => {
+  for (
+    const args of [
+      ["session", "join", "7KQ2-able-sunset-violin"],
+      ["session", "join", "192.0.2.2", "7KQ2-able-sunset-violin"],
+      ["session", "join", "7KQ2", "able", "sunset", "violin"],
+      ["session", "create", "able-sunset-violin"],
+      ["connect", "able-sunset-violin", "--code"],
+      ["connect", "127.0.0.1", "Able Sunset Violin", "--code"],
+      ["listen", "able.sunset.violin"],
+    ]
+  ) {
+    const error = assertThrows(() => parseClientFlags(args), UserError);
+    assertEquals(error.code, "badFlag", args.join(" "));
+    assertEquals(/sunset|7KQ2/i.test(`${error.message} ${error.hint}`), false, error.message);
+  }
+  for (const args of [["session", "join", "my-home-server"], ["connect", "printer.local:9"], ["able-sunset-violin"]]) {
+    parseClientFlags(args);
   }
 });

@@ -290,7 +290,7 @@ Deno.test("Relay.handle() gives all ops after a place, in pages, although their 
   for (const after of [count, count + 5]) {
     const [answer, ...others] = bench.opsAfter(alice, after);
     assertEquals(answer, {
-      page: { t: "ops", ref: 9, room: LOBBY, first: after + 1, more: false, epoch: count },
+      page: { t: "ops", ref: 9, room: LOBBY, first: count + 1, more: false, epoch: count },
       ops: [],
     });
     assertEquals(others, []);

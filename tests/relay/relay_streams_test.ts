@@ -348,9 +348,25 @@ Deno.test("Relay.handle() lets people talk on in a room whose stream was forgott
 Deno.test("Relay.handle() answers relayFull when the log has too many streams", () => {
   const bench = new RelayBench({ limits: { streams: 1 } });
   const alice = bench.join("alice");
-  bench.publish(alice, inboxOf("alice"));
+  bench.end(bench.join("bob"));
+  bench.heard(alice);
+  bench.publish(alice, inboxOf("bob")); // what waits for somebody is never forgotten for something new
   bench.publish(alice, LOBBY_STREAM);
   assertEquals(bench.heard(alice).map((said) => said.t === "refused" ? said.code : said.t), ["accepted", "relayFull"]);
+});
+
+Deno.test("Relay.handle() forgets inboxes that were handed over, and of who never comes back, before any room", () => {
+  const bench = new RelayBench({ limits: { streams: 8 } });
+  const alice = bench.join("alice");
+  bench.publish(alice, LOBBY_STREAM);
+  for (let i = 0; i < 40; i++) {
+    const passing = bench.open(`passing${i}`, { life: "ephemeral" }); // hears nothing of its own inbox
+    bench.publish(passing, inboxOf(`passing${i}`));
+    bench.end(passing);
+  }
+  bench.heard(alice);
+  bench.publish(alice, LOBBY_STREAM);
+  assertEquals(bench.heard(alice).map((said) => said.t === "accepted" ? said.seq : said.t), [2]);
 });
 
 Deno.test("Relay.handle() shows every reader the log in its order, without gap or repeat, in any interleaving", () => {

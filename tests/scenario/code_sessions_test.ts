@@ -274,3 +274,32 @@ Deno.test("whoever made the code has kept the session when its proof leaves", as
   assertEquals(kept, [[[], 0], [["code"], 1]]); // at the answer, and at the proof
   assertEquals(ben.kept.state.peers[0]?.certificate.fingerprint, ada.fingerprint);
 });
+
+Deno.test("one try is all that a code is good for, whoever types it again, now or after a restart", async () => {
+  const net = await FakeNet.create();
+  const { code } = await creates(net, "ben");
+  const ada = await net.join("ada");
+  await ada.type(`/session join ${withOtherWords(code)}`);
+  const openings = () => net.sent.filter(({ from, packet }) => from === ada && packet.message.t === "mail").length;
+  const sent = openings();
+  await ada.type(`/session join ${withOtherWords(code)}`, "again");
+  assertEquals(ada.all("error").at(-1)?.code, "noSession");
+  assertStringIncludes(ada.all("error").at(-1)?.message ?? "", "used up");
+  assertEquals([openings(), ada.all("error").at(-1)?.ref], [sent, "again"]);
+  await ada.drop();
+  const next = await net.restart(ada);
+  await next.type(`/session join ${withOtherWords(code)}`);
+  assertStringIncludes(next.all("error")[0]?.message ?? "", "used up");
+});
+
+Deno.test("a code does not take back that somebody is distrusted", async () => {
+  const net = await FakeNet.create();
+  const [ada, ben] = [await net.join("ada"), await net.join("ben")];
+  await ada.type("/distrust ben");
+  await ben.type("/session create");
+  await ada.type(`/session join ${codeOf(ben)}`);
+  assertEquals(ada.all("secured").map(({ trust, distrusted }) => [trust, distrusted]), [["changed", true]]);
+  assertEquals(ada.notices.includes("distrusted"), true);
+  await ada.type("/pm ben hello");
+  assertEquals([ada.all("error").at(-1)?.code, ben.texts], ["keyChanged", []]);
+});

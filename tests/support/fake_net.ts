@@ -56,15 +56,20 @@ export class Kept {
   readonly #sessions = new Map<string, Bytes>();
   readonly #peers = new Map<string, ChatState["peers"][number]>();
   readonly #cursors = new Map<string, StoredCursor>();
+  readonly #codes = new Map<string, number>();
   #prekeys: Bytes | undefined;
   #forgotten: Bytes | undefined;
 
   /** Keeps changes. */
-  commit({ sessions, peers, cursors }: ChatChanges): void {
+  commit({ sessions, peers, cursors, codes = [] }: ChatChanges): void {
     this.#prekeys = sessions.prekeys ?? this.#prekeys;
     this.#forgotten = sessions.forgotten ?? this.#forgotten;
     for (const { fingerprint, encoded } of sessions.peers) set(this.#sessions, fingerprint, encoded);
     for (const { fingerprint, record } of peers) set(this.#peers, fingerprint, record);
+    for (const { code, untilMs } of codes) {
+      if (untilMs === 0) this.#codes.delete(code);
+      else this.#codes.set(code, untilMs);
+    }
     for (const cursor of cursors) this.#cursors.set(`${cursor.relay}/${cursor.stream}`, cursor);
   }
 
@@ -73,7 +78,8 @@ export class Kept {
     const sessions = this.#prekeys === undefined || this.#forgotten === undefined
       ? undefined
       : { prekeys: this.#prekeys, forgotten: this.#forgotten, peers: [...this.#sessions.values()] };
-    return { sessions, peers: [...this.#peers.values()], cursors: [...this.#cursors.values()] };
+    const codes = [...this.#codes].map(([code, untilMs]) => ({ code, untilMs }));
+    return { sessions, peers: [...this.#peers.values()], cursors: [...this.#cursors.values()], codes };
   }
 
   /** An old copy of a directory, to be put back later. */
