@@ -10,37 +10,26 @@
  * members             see membership_codec.ts
  * speaker             see room_speaker.ts
  * chain/… held/… late/…   see room_rows.ts
- * counters            version 1 | lv(suite 1) | lv(tally, see tally.ts)
- *                               | lv(of each sender: id 32 | last m 8 | time of the last message 8)
+ * counters            see room_counters.ts
  * ```
  *
  * @module
  */
 
 import { DecodeError } from "../bytes/errors.ts";
-import { ByteReader } from "../bytes/reader.ts";
-import { type Bytes, concat, lvCat, u64be, u8 } from "../bytes/writer.ts";
-import { SHA256_BYTES } from "../crypto/hash.ts";
+import type { Bytes } from "../bytes/writer.ts";
 import { type RandomBytes, secureRandom } from "../crypto/random.ts";
-import { type Fingerprint, fingerprintOf, idOf } from "./identity.ts";
+import type { Fingerprint } from "./identity.ts";
 import { type AppliedOp, Membership } from "./membership.ts";
 import type { OpPlace } from "./membership_rules.ts";
 import type { RoomKind } from "./membership_state.ts";
+import { type Counter, decodeCounters, encodeCounters, SENDERS_MAX } from "./room_counters.ts";
 import type { KeyHeard, MessagePlace, OpenedRoomMessage, RoomHeard } from "./room_heard.ts";
 import { RoomListener, slackOf } from "./room_listener.ts";
 import { roomMessageHash } from "./room_message.ts";
 import { RoomSpeaker } from "./room_speaker.ts";
 import { RoomTally, type TallyClaim, type TallyVerdict } from "./room_tally.ts";
-import { ROSTER_MEMBERS_MAX } from "./roster.ts";
-import { readSuite, suiteField } from "./signed.ts";
-import { readItems, readVersion, STATE_VERSION } from "./state_fields.ts";
-import { decodeTally, emptyTally, encodeTally } from "./tally.ts";
-
-/** Senders whose numbers are remembered: all members, and as many that have left. */
-export const SENDERS_MAX: number = 2 * ROSTER_MEMBERS_MAX;
-
-const COUNTER_BYTES = SHA256_BYTES + 16;
-const TALLY_MAX_BYTES = 128;
+import { emptyTally } from "./tally.ts";
 
 /** Whose room it is. */
 export interface RoomOptions {
@@ -68,17 +57,12 @@ export interface RoomClaims {
   readonly tally: TallyClaim;
 }
 
-/** What the claims of a message tell. */
+/** What they tell. */
 export interface ClaimsVerdict {
   /** How many messages of its author are missing right before it. */
   readonly missing: number;
   /** How what they had read compares with what we read. */
   readonly tally: TallyVerdict;
-}
-
-interface Counter {
-  readonly m: number;
-  readonly activeMs: number;
 }
 
 /** A message that we sealed. */
@@ -120,11 +104,11 @@ export class Room {
   }
 
   /**
-   * Begins with an empty log.
+   * Begins with an empty log; nothing is stored yet.
    * @param kind how people come in
    * @param room the room's id, 32 bytes
    * @param options we
-   * @returns the room, of which nothing is stored yet
+   * @returns the room
    */
   static async begin(kind: RoomKind, room: Bytes, options: RoomOptions): Promise<Room> {
     const { self, random = secureRandom, m = 0 } = options;
@@ -194,6 +178,7 @@ export class Room {
     const applied = await this.#membership.apply(bytes, { epoch: place.epoch, atMs: place.atMs });
     await this.#tally.reset(this.#membership.head);
     this.#changed.add("members").add("counters");
+    if (!wasMember && this.isMember) this.#startNumbers();
     if (wasMember && !this.isMember) {
       this.#speaker.silence();
       this.#changed.add("speaker");
@@ -364,6 +349,11 @@ export class Room {
     return heard;
   }
 
+  /** Whoever comes, or comes back, misses nothing of what was written before. */
+  #startNumbers(): void {
+    for (const [who, { activeMs }] of this.#counters) this.#counters.set(who, { m: 0, activeMs });
+  }
+
   #count(who: Fingerprint, counter: Counter): void {
     this.#counters.delete(who); // the one that was silent longest goes first
     this.#counters.set(who, counter);
@@ -373,24 +363,4 @@ export class Room {
     }
     this.#changed.add("counters");
   }
-}
-
-function encodeCounters(tally: RoomTally, counters: ReadonlyMap<Fingerprint, Counter>): Bytes {
-  const list = [...counters].map(([who, { m, activeMs }]) => concat(idOf(who), u64be(m), u64be(activeMs)));
-  return concat(u8(STATE_VERSION), lvCat(suiteField(), encodeTally(tally.state), concat(...list)));
-}
-
-function decodeCounters(bytes: Bytes): { tally: RoomTally; counters: Map<Fingerprint, Counter> } {
-  const reader = new ByteReader(bytes, "counters");
-  readVersion(reader, "counters");
-  readSuite(reader);
-  const tally = new RoomTally(decodeTally(reader.lv(TALLY_MAX_BYTES)));
-  const items = readItems(reader, COUNTER_BYTES, SENDERS_MAX);
-  reader.end();
-  const counters = new Map(items.map((item) => {
-    const who = fingerprintOf(item.take(SHA256_BYTES));
-    return [who, { m: item.u64(), activeMs: item.u64() }] as const;
-  }));
-  if (counters.size !== items.length) throw new DecodeError("Cannot decode counters: somebody is there twice");
-  return { tally, counters };
 }

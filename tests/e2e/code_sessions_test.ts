@@ -207,7 +207,7 @@ Deno.test("the same two meet again in a room without a code, verified", async ()
 Deno.test("/session inside the chat, by JSON lines", async () => {
   await using stage = new Stage();
   const relay = await stage.relay();
-  const [ada, ben] = await stage.clients(relay, "ada", "ben");
+  const [ada, ben, cleo] = await stage.clients(relay, "ada", "ben", "cleo");
   await ben.send({ type: "session", action: "create", ref: "c" });
   const { code, ref } = await ben.next("waiting");
   assertEquals(ref, "c");
@@ -215,7 +215,9 @@ Deno.test("/session inside the chat, by JSON lines", async () => {
   await Promise.all([ada.next("secured"), ben.next("secured")]);
   await ada.send({ type: "pm", to: "ben", text: "verified now" });
   assertEquals((await ben.next("message", ({ to }) => to === "ben"))["trust"], "verified");
-  await ada.send({ type: "session", action: "join", code, ref: 9 });
-  const [taken, error] = [await ada.next("taken"), await ada.next("error")];
+  await cleo.send({ type: "session", action: "join", code, ref: 9 });
+  const [taken, error] = [await cleo.next("taken"), await cleo.next("error")];
   assertEquals([Object.keys(taken), error["code"], error["ref"]], [["v", "type"], "noSession", 9]);
+  await ada.send({ type: "session", action: "join", code, ref: 10 }); // her one try is made
+  assertEquals((await ada.next("error"))["ref"], 10);
 });

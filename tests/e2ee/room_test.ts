@@ -369,3 +369,16 @@ Deno.test("Room: one who comes back without a past, under a newer certificate, i
   await world.settle();
   assertEquals([again.texts, ada.boxes], [["ada: two"], 2]);
 });
+
+Deno.test("Room: one who left and comes back misses nothing of what was written in between", async () => {
+  const world = await World.open("ada", "ben");
+  const [ada, ben] = [world.of("ada"), world.of("ben")];
+  await ada.say("one");
+  await world.settle();
+  await world.leave(ben);
+  await ada.say("two");
+  await world.join("ben");
+  await ada.say("three");
+  await world.settle();
+  assertEquals(ben.seen, ["ada: one", "ada: three"]);
+});

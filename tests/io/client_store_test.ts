@@ -50,7 +50,8 @@ async function fill(path: string): Promise<void> {
   await withClient(path, async (store) => {
     await store.commit({ identity: alice, certificate, name: "alice", relays: [{ address: "127.0.0.1:5001", pin }] });
     const peers = [{ fingerprint: peer.fingerprint, record }];
-    await store.commit({ chat: { sessions, peers, cursors: [cursor] } });
+    const codes = [{ code: "7KQ2-able-sunset-violin", untilMs: NOW }, { code: "gone", untilMs: 0 }];
+    await store.commit({ chat: { sessions, peers, cursors: [cursor], codes } });
   });
 }
 
@@ -59,6 +60,7 @@ Deno.test("ClientStore.load() of a new directory gives nobody and nothing", asyn
     assertEquals(await load(path), {
       identity: undefined,
       certificate: undefined,
+      codes: [],
       name: undefined,
       relays: [],
       sessions: undefined,
@@ -78,6 +80,7 @@ Deno.test("ClientStore.load() gives what was committed before the process ended"
     const { prekeys, forgotten } = sessions;
     assertEquals(state.sessions, { prekeys, forgotten, peers: [utf8("opaque here")] });
     assertEquals([state.peers, state.cursors], [[record], [cursor]]);
+    assertEquals(state.codes, [{ code: "7KQ2-able-sunset-violin", untilMs: NOW }]);
   });
 });
 
