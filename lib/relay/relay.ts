@@ -196,6 +196,10 @@ export class Relay {
     switch (message.t) {
       case "enter":
         return this.#rooms.enter(link, message.room, nowMs, effects);
+      case "exit":
+        this.#streams.unsubscribe(link, `room/${message.room}`, effects); // what was published there before counts
+        this.#rooms.exit(link, message.room, nowMs, effects);
+        return undefined;
       case "subscribe":
         return this.#streams.subscribe(link, message.stream, { after: message.after, nowMs }, effects);
       case "publish":

@@ -44,6 +44,17 @@ export class Rooms {
   }
 
   /**
+   * Takes a link out of a room on its own wish and tells the others. Nothing happens when it is not there.
+   * @param link who goes
+   * @param room which room
+   * @param nowMs the time that they are told
+   * @param effects where the messages go
+   */
+  exit(link: RelayLink, room: Fingerprint, nowMs: number, effects: EffectList): void {
+    if (link.rooms.delete(room)) this.#leave(link, room, { reason: "quit", nowMs }, effects);
+  }
+
+  /**
    * Takes a link out of all its rooms and tells the others.
    * @param link who is gone
    * @param reason what the others are told
@@ -51,15 +62,22 @@ export class Rooms {
    * @param effects where the messages go
    */
   leaveAll(link: RelayLink, reason: LeftReason, nowMs: number, effects: EffectList): void {
-    for (const room of link.rooms) {
-      const members = this.#members.get(room);
-      if (members === undefined) continue;
-      members.delete(link);
-      if (members.size === 0) this.#members.delete(room);
-      const who = link.caller.fingerprint;
-      effects.send([...members].map((member) => member.link), { t: "left", room, who, at: nowMs, reason });
-    }
+    for (const room of link.rooms) this.#leave(link, room, { reason, nowMs }, effects);
     link.rooms.clear();
+  }
+
+  #leave(
+    link: RelayLink,
+    room: Fingerprint,
+    { reason, nowMs }: { readonly reason: LeftReason; readonly nowMs: number },
+    effects: EffectList,
+  ): void {
+    const members = this.#members.get(room);
+    if (members === undefined) return;
+    members.delete(link);
+    if (members.size === 0) this.#members.delete(room);
+    const who = link.caller.fingerprint;
+    effects.send([...members].map((member) => member.link), { t: "left", room, who, at: nowMs, reason });
   }
 
   #refusal(link: RelayLink, members: ReadonlySet<RelayLink>): Closing | undefined {

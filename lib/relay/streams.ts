@@ -117,6 +117,17 @@ export class Streams {
     return undefined;
   }
 
+  /**
+   * Lets a link hear a stream no more; what it published there is answered before.
+   * @param link who heard it
+   * @param stream which one
+   * @param effects where the messages go
+   */
+  unsubscribe(link: RelayLink, stream: StreamName, effects: EffectList): void {
+    this.flush(effects);
+    this.#unsubscribe(link, stream, effects);
+  }
+
   /** Whether the log still has to clear away what it does not keep: `trim()` is to be called again soon. */
   get hasMoreToTrim(): boolean {
     return this.#hasMoreToTrim;

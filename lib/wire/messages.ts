@@ -63,6 +63,8 @@ export type LinkMessage =
 export type ClientMessage =
   /** Be in a room from now on: answered by `roster` pages, told to the others as `joined`. */
   | { readonly t: "enter"; readonly room: Fingerprint }
+  /** Be in a room no more, and hear its stream no more. */
+  | { readonly t: "exit"; readonly room: Fingerprint }
   /** Hear a stream after a place; `null` is from now on. */
   | { readonly t: "subscribe"; readonly stream: StreamName; readonly after: Cursor | null }
   /** Give the body a place in a stream; the same id again gives the same place. */
@@ -205,6 +207,7 @@ const LINK_MESSAGE: v.GenericSchema<unknown, LinkMessage> = v.variant("t", [
 
 const CLIENT_MESSAGE: v.GenericSchema<unknown, ClientMessage> = v.variant("t", [
   v.object({ t: v.literal("enter"), room: ID32 }),
+  v.object({ t: v.literal("exit"), room: ID32 }),
   v.object({ t: v.literal("subscribe"), stream: STREAM, after: v.nullable(CURSOR) }),
   v.variant("kind", [
     PUBLISH_MESSAGE,

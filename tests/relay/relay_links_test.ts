@@ -298,6 +298,7 @@ Deno.test("Relay.handle() never throws and never speaks to a closed link, whatev
   const cursor = fc.record({ generation: fc.constantFrom(GENERATION, idOf(9)), seq: fc.nat(60) });
   const message: fc.Arbitrary<ClientMessage> = fc.oneof(
     fc.record({ t: fc.constant("enter" as const), room }),
+    fc.record({ t: fc.constant("exit" as const), room }),
     fc.record({ t: fc.constant("subscribe" as const), stream, after: fc.option(cursor, { nil: null }) }),
     fc.record({ t: fc.constant("publish" as const), stream, kind: fc.constant("message" as const), id }),
     fc.record({ t: fc.constant("putBundle" as const) }),

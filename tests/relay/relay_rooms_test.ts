@@ -237,6 +237,40 @@ Deno.test("Relay.handle() bounds the ops of an identity, whatever the room and h
   assertEquals([answers[0]?.startsWith("accepted"), answers[1]], [true, "tooManyOps"]);
 });
 
+Deno.test("Relay.handle() takes who exits out of the room: the others hear it, and nothing of its stream arrives any more", () => {
+  const bench = new RoomBench();
+  const [alice, bob] = [bench.join("alice"), bench.join("bob")];
+  const last = bench.op(alice, opOf("leave"));
+  bench.take(alice);
+  bench.take(bob);
+  bench.say(alice, { t: "exit", room: LOBBY });
+  assertEquals(bench.heard(bob).map((said) => said.t === "left" ? [said.who, said.reason] : said.t), [
+    [fingerprintOf("alice"), "quit"],
+  ]);
+  bench.publish(bob, LOBBY_STREAM);
+  assertEquals(bench.heard(alice), []);
+  bench.say(alice, { t: "exit", room: LOBBY }); // twice is no more than once
+  assertEquals(bench.heard(bob).map((said) => said.t), ["accepted"]);
+  bench.say(alice, { t: "enter", room: LOBBY });
+  assertEquals(bench.heard(bob).map((said) => said.t), ["joined"]);
+  bench.say(alice, { t: "exit", room: LOBBY });
+  bench.say(alice, { t: "publish", stream: LOBBY_STREAM, kind: "op", id: last }, opOf("leave"));
+  assertEquals(bench.closed.get(alice)?.code, "protocol");
+});
+
+Deno.test("Relay.handle() places what was published before an exit in the same turn", () => {
+  const bench = new RoomBench();
+  const [alice, bob] = [bench.join("alice"), bench.join("bob")];
+  bench.take(alice);
+  bench.take(bob);
+  const op = { t: "publish", stream: LOBBY_STREAM, kind: "op", id: idOf(0x777) } as const;
+  const say = (message: typeof op | { t: "exit"; room: string }, body: Bytes) =>
+    ({ kind: "message", link: alice, packet: { message, body }, nowMs: bench.nowMs }) as const;
+  bench.turn([say(op, opOf("leave")), say({ t: "exit", room: LOBBY }, NOTHING)]);
+  assertEquals(bench.heard(alice).map((said) => said.t), ["accepted"]);
+  assertEquals(bench.heard(bob).map((said) => said.t), ["event", "left"]);
+});
+
 Deno.test("Relay.handle() bounds the ops of a room, whoever writes them", () => {
   const bench = new RoomBench();
   const links: number[] = [];

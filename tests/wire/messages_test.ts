@@ -59,6 +59,7 @@ const after = fc.option(fc.record({ generation: hex16, seq: count }, { noNullPro
 // One entry a kind, by name, so that a new kind does not compile until it is tested here.
 const CLIENT: { [K in ClientMessage["t"]]: fc.Arbitrary<Extract<ClientMessage, { t: K }>> } = {
   enter: message("enter", { room: id32 }),
+  exit: message("exit", { room: id32 }),
   subscribe: message("subscribe", { stream, after }),
   publish: fc.oneof(
     message("publish", { stream, kind, id: hex16 }),
