@@ -23,7 +23,6 @@ import {
   seenMax,
   type Verdict,
   type VoidReason,
-  withActivity,
 } from "./membership_rules.ts";
 import {
   contextOf,
@@ -227,21 +226,6 @@ export class Membership {
       const { state, result } = await applyOp(this.#state, own, place);
       this.#state = state;
       return result;
-    });
-  }
-
-  /**
-   * Notes that a member was there: a message of theirs whose signature fits. Ops note it by themselves.
-   * @param who by fingerprint; nothing happens if not a member
-   * @param atMs the relay's time of the event, in milliseconds since 1970 (UTC)
-   * @returns when it is done
-   * @throws {RangeError} when the time is no whole number from 0 to 2^53 - 1
-   */
-  noteActivity(who: Fingerprint, atMs: number): Promise<void> {
-    u64be(atMs);
-    return this.#mutex.run(() => {
-      this.#state = { ...this.#state, members: withActivity(this.#state.members, who, atMs) };
-      return Promise.resolve();
     });
   }
 

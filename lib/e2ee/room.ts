@@ -23,7 +23,7 @@ import type { Fingerprint } from "./identity.ts";
 import { type AppliedOp, Membership } from "./membership.ts";
 import type { OpPlace } from "./membership_rules.ts";
 import type { RoomKind } from "./membership_state.ts";
-import { type Counter, decodeCounters, encodeCounters, SENDERS_MAX } from "./room_counters.ts";
+import { decodeCounters, encodeCounters, SENDERS_MAX } from "./room_counters.ts";
 import type { KeyHeard, MessagePlace, OpenedRoomMessage, RoomHeard } from "./room_heard.ts";
 import { RoomListener, slackOf } from "./room_listener.ts";
 import { roomMessageHash } from "./room_message.ts";
@@ -84,14 +84,14 @@ export class Room {
   readonly #listener: RoomListener;
   readonly #tally: RoomTally;
   readonly #self: Fingerprint;
-  readonly #counters: Map<Fingerprint, Counter>;
+  readonly #counters: Map<Fingerprint, number>;
   readonly #changed = new Set<string>();
 
   private constructor(parts: {
     readonly membership: Membership;
     readonly speaker: RoomSpeaker;
     readonly tally: RoomTally;
-    readonly counters: Map<Fingerprint, Counter>;
+    readonly counters: Map<Fingerprint, number>;
     readonly self: Fingerprint;
   }) {
     this.#membership = parts.membership;
@@ -140,16 +140,15 @@ export class Room {
       return value;
     };
     const membership = await Membership.decode(of("members"));
-    const speaker = await RoomSpeaker.decode(of("speaker"), { membership, self, random });
+    const speaker = RoomSpeaker.decode(of("speaker"), { membership, self, random });
     const { tally, counters } = decodeCounters(of("counters"));
     const room = new Room({ membership, speaker, tally, counters, self });
-    for (const [who, { activeMs }] of counters) await membership.noteActivity(who, activeMs);
     for (const [name, value] of byName) await room.#listener.restore(name, value);
     return room;
   }
 
   /** Its members and its head; move it on by this room alone. */
-  get membership(): Omit<Membership, "apply" | "noteActivity"> {
+  get membership(): Omit<Membership, "apply"> {
     return this.#membership;
   }
 
@@ -178,7 +177,11 @@ export class Room {
     const applied = await this.#membership.apply(bytes, { epoch: place.epoch, atMs: place.atMs });
     await this.#tally.reset(this.#membership.head);
     this.#changed.add("members").add("counters");
-    if (!wasMember && this.isMember) this.#startNumbers();
+    if (!wasMember && this.isMember) this.#counters.clear();
+    // Whoever comes, or comes back, begins at the first number that we see.
+    if (applied.valid && applied.change.kind === "joined") {
+      this.#counters.delete(applied.change.member.certificate.fingerprint);
+    }
     if (wasMember && !this.isMember) {
       this.#speaker.silence();
       this.#changed.add("speaker");
@@ -187,7 +190,7 @@ export class Room {
       this.#speaker.lost(applied.change.member.certificate.fingerprint); // a newer certificate: perhaps without a past
       this.#changed.add("speaker");
     }
-    return { applied, released: this.#noted(await this.#listener.opPlaced(applied, place.nowMs)) };
+    return { applied, released: await this.#listener.opPlaced(applied, place.nowMs) };
   }
 
   /**
@@ -199,7 +202,6 @@ export class Room {
   async message(bytes: Bytes, place: MessagePlace): Promise<RoomHeard> {
     const heard = await this.#listener.take(bytes, place);
     this.#changed.add("counters");
-    this.#noted([heard]);
     return heard;
   }
 
@@ -221,7 +223,6 @@ export class Room {
    */
   async key(bytes: Bytes, peer: Fingerprint, nowMs: number): Promise<KeyHeard> {
     const heard = await this.#listener.takeKey(bytes, peer, nowMs);
-    this.#noted(heard.released);
     return heard;
   }
 
@@ -234,12 +235,11 @@ export class Room {
    */
   check(message: OpenedRoomMessage, claims: RoomClaims): ClaimsVerdict {
     const { fingerprint } = message.sender;
-    const counter = this.#counters.get(fingerprint);
-    const last = counter?.m ?? 0;
+    const last = this.#counters.get(fingerprint) ?? 0;
     // A newcomer starts at the first number that they see. What waits for its key is not missing.
     const between = last === 0 ? 0 : Math.max(0, claims.m - last - 1);
     const missing = message.isLate ? 0 : Math.max(0, between - this.#listener.waitingOf(fingerprint));
-    if (claims.m > last) this.#count(fingerprint, { m: claims.m, activeMs: counter?.activeMs ?? 0 });
+    if (claims.m > last) this.#count(fingerprint, claims.m);
     return { missing, tally: this.#tally.compare(message.head, claims.tally, message.before) };
   }
 
@@ -308,12 +308,6 @@ export class Room {
     return { message: await this.#speaker.seal(plaintext), epoch, slack: slackOf(this.#membership), keyId };
   }
 
-  /** Notes that an old copy of this state may have been put back: a new chain is made before anything is sealed. */
-  doubt(): void {
-    this.#speaker.doubt();
-    this.#changed.add("speaker");
-  }
-
   /**
    * Forgets what waited too long.
    * @param nowMs the time now
@@ -339,24 +333,9 @@ export class Room {
     return encodeCounters(this.#tally, this.#counters);
   }
 
-  #noted<T extends readonly RoomHeard[]>(heard: T): T {
-    for (const one of heard) {
-      if (one.kind !== "opened") continue;
-      const { sender: { fingerprint }, atMs } = one.message;
-      const counter = this.#counters.get(fingerprint);
-      this.#count(fingerprint, { m: counter?.m ?? 0, activeMs: Math.max(atMs, counter?.activeMs ?? 0) });
-    }
-    return heard;
-  }
-
-  /** Whoever comes, or comes back, misses nothing of what was written before. */
-  #startNumbers(): void {
-    for (const [who, { activeMs }] of this.#counters) this.#counters.set(who, { m: 0, activeMs });
-  }
-
-  #count(who: Fingerprint, counter: Counter): void {
+  #count(who: Fingerprint, m: number): void {
     this.#counters.delete(who); // the one that was silent longest goes first
-    this.#counters.set(who, counter);
+    this.#counters.set(who, m);
     for (const old of this.#counters.keys()) {
       if (this.#counters.size <= SENDERS_MAX) break;
       this.#counters.delete(old);

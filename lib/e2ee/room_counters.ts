@@ -2,7 +2,7 @@
  * What is counted in a room, as a row:
  *
  * ```
- * version 1 | lv(suite 1) | lv(tally, see tally.ts) | lv(of each sender: id 32 | last m 8 | time of the last message 8)
+ * version 1 | lv(suite 1) | lv(tally, see tally.ts) | lv(of each sender: id 32 | last m 8)
  * ```
  *
  * @module
@@ -22,25 +22,17 @@ import { decodeTally, encodeTally } from "./tally.ts";
 /** Senders whose numbers are remembered: all members, and as many that have left. */
 export const SENDERS_MAX: number = 2 * ROSTER_MEMBERS_MAX;
 
-const COUNTER_BYTES = SHA256_BYTES + 16;
+const COUNTER_BYTES = SHA256_BYTES + 8;
 const TALLY_MAX_BYTES = 128;
-
-/** What is counted of one sender. */
-export interface Counter {
-  /** The number of their last message, 0 before the first that we may read. */
-  readonly m: number;
-  /** The relay's time of their last message, in milliseconds since 1970 (UTC). */
-  readonly activeMs: number;
-}
 
 /**
  * Encodes the counters of a room.
  * @param tally of its current head
- * @param counters of each sender, the one heard longest ago first
+ * @param counters the number of each sender's last message, the one heard longest ago first
  * @returns the bytes; no secret
  */
-export function encodeCounters(tally: RoomTally, counters: ReadonlyMap<Fingerprint, Counter>): Bytes {
-  const list = [...counters].map(([who, { m, activeMs }]) => concat(idOf(who), u64be(m), u64be(activeMs)));
+export function encodeCounters(tally: RoomTally, counters: ReadonlyMap<Fingerprint, number>): Bytes {
+  const list = [...counters].map(([who, m]) => concat(idOf(who), u64be(m)));
   return concat(u8(STATE_VERSION), lvCat(suiteField(), encodeTally(tally.state), concat(...list)));
 }
 
@@ -50,7 +42,7 @@ export function encodeCounters(tally: RoomTally, counters: ReadonlyMap<Fingerpri
  * @returns the tally and the counters
  * @throws {DecodeError} when it is anything else
  */
-export function decodeCounters(bytes: Bytes): { tally: RoomTally; counters: Map<Fingerprint, Counter> } {
+export function decodeCounters(bytes: Bytes): { tally: RoomTally; counters: Map<Fingerprint, number> } {
   const reader = new ByteReader(bytes, "counters");
   readVersion(reader, "counters");
   readSuite(reader);
@@ -59,7 +51,7 @@ export function decodeCounters(bytes: Bytes): { tally: RoomTally; counters: Map<
   reader.end();
   const counters = new Map(items.map((item) => {
     const who = fingerprintOf(item.take(SHA256_BYTES));
-    return [who, { m: item.u64(), activeMs: item.u64() }] as const;
+    return [who, item.u64()] as const;
   }));
   if (counters.size !== items.length) throw new DecodeError("Cannot decode counters: somebody is there twice");
   return { tally, counters };

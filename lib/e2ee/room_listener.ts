@@ -268,7 +268,6 @@ export class RoomListener {
       if (opened.kind === "repeat") return { kind: "repeat" };
       if (opened.kind === "used") return refused("used", sender);
       this.#changed.add(chainNameOf(chain));
-      await membership.noteActivity(sender, held.atMs);
       const { certificate, seq, atMs } = held;
       const { plaintext, hash, header: { head } } = opened;
       const message = { sender: certificate, plaintext, head, hash, seq, atMs, isLate: options.isLate };

@@ -2,7 +2,7 @@
  * What is stored of listening in a room, each a row of its own. Secret as a whole:
  *
  * ```
- * chain  version 1 | lv(suite 1) | lv(epoch of its head 8) | lv(chain, see sender_chain_codec.ts)
+ * chain  version 1 | lv(suite 1) | lv(epoch of its head 8) | lv(chain, see receiver_chain_codec.ts)
  * held   version 1 | lv(suite 1) | lv(seq 8) | lv(at 8) | lv(epoch of its head 8) | lv(since 8)
  *                  | lv(certificate of its author) | lv(message, as it was published)
  * late   version 1 | lv(suite 1) | lv(peer's id 32) | lv(since 8) | lv(sender key 232)
@@ -20,7 +20,7 @@ import { type Certificate, CERTIFICATE_MAX_BYTES, verifyCertificate } from "./ce
 import { type Fingerprint, fingerprintOf, idOf } from "./identity.ts";
 import { CHAIN_HASHES_MAX, CHAIN_SKIPPED_MAX, ReceiverChain } from "./receiver_chain.ts";
 import { parseRoomMessage, ROOM_MESSAGE_MAX_BYTES } from "./room_message.ts";
-import { decodeReceiverChain, encodeReceiverChain } from "./sender_chain_codec.ts";
+import { decodeReceiverChain, encodeReceiverChain } from "./receiver_chain_codec.ts";
 import { decodeSenderKey, SENDER_KEY_BYTES } from "./sender_key.ts";
 import { readSuite, suiteField } from "./signed.ts";
 import { orDamaged, readVersion, STATE_VERSION } from "./state_fields.ts";

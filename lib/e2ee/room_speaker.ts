@@ -3,37 +3,31 @@
  * it. Whom it may be handed to (members that the person was shown, none whose key is held back) is for the caller to
  * say; that they are members is checked here.
  *
- * Stored as
+ * A chain is never stored: whatever copy of a state is put back, no chain goes on from it, and what a device gives up
+ * later seals nothing. Stored is the number of our last message:
  *
  * ```
- * version 1 | lv(suite 1) | lv(made at epoch 8) | lv(m 8) | lv(doubtful 1) | lv(chain, see sender_chain_codec.ts, or empty)
- *           | lv(ids of those who have it, 32 each, in the order of handing)
+ * version 1 | lv(suite 1) | lv(m 8)
  * ```
  *
  * @module
  */
 
 import { encodeHex } from "@std/encoding/hex";
-import { DecodeError } from "../bytes/errors.ts";
 import { ByteReader } from "../bytes/reader.ts";
 import { type Bytes, concat, lvCat, u64be, u8 } from "../bytes/writer.ts";
-import { SHA256_BYTES } from "../crypto/hash.ts";
 import { type RandomBytes, secureRandom } from "../crypto/random.ts";
-import { type Fingerprint, fingerprintOf, idOf } from "./identity.ts";
+import { type Fingerprint, idOf } from "./identity.ts";
 import type { Membership } from "./membership.ts";
-import { ROSTER_MEMBERS_MAX } from "./roster.ts";
 import { CHAIN_MAX_AGE_MS, CHAIN_MESSAGES_MAX, SenderChain } from "./sender_chain.ts";
-import { decodeSenderChain, encodeSenderChain } from "./sender_chain_codec.ts";
 import { encodeSenderKey } from "./sender_key.ts";
 import { readSuite, suiteField } from "./signed.ts";
-import { readFlag, readItems, readVersion, STATE_VERSION } from "./state_fields.ts";
+import { readVersion, STATE_VERSION } from "./state_fields.ts";
 
 /** Above so many members a newcomer of an invite room gets the forwarded chain instead of making all speakers rotate. */
 export const ROTATE_ON_ADD_MAX = 64;
 /** How often an open room's comings and goings may make a speaker rotate. */
 export const OPEN_ROTATION_MS = 60_000;
-/** The longest stored chain of ours. */
-const CHAIN_ENCODED_MAX_BYTES = 512;
 
 /** A chain in use. */
 interface InUse {
@@ -63,8 +57,6 @@ export class RoomSpeaker {
   #inUse: InUse | undefined;
   /** The number of the last message of ours in this room, whatever chain it was on. */
   #m = 0;
-  /** Whether the chain may have been used beyond what is stored. */
-  #isDoubtful = false;
 
   /**
    * Starts without a chain.
@@ -77,54 +69,27 @@ export class RoomSpeaker {
   }
 
   /**
-   * Goes on where a stored state stands.
+   * Goes on counting where a stored state stands; the first message is on a new chain.
    * @param bytes what {@linkcode encode} gave
    * @param options the room, and we
    * @returns the speaker
    * @throws {DecodeError} when it is anything else
    */
-  static async decode(bytes: Bytes, options: SpeakerOptions): Promise<RoomSpeaker> {
+  static decode(bytes: Bytes, options: SpeakerOptions): RoomSpeaker {
     const reader = new ByteReader(bytes, "speaker");
     readVersion(reader, "speaker");
     readSuite(reader);
-    const madeEpoch = new ByteReader(reader.lvExactly(8), "speaker").u64();
     const m = new ByteReader(reader.lvExactly(8), "speaker").u64();
-    const isDoubtful = readFlag(reader);
-    const chainBytes = reader.lv(CHAIN_ENCODED_MAX_BYTES);
-    const holders = readItems(reader, SHA256_BYTES, ROSTER_MEMBERS_MAX).map((item) => fingerprintOf(item.rest()));
     reader.end();
-    if (
-      new Set(holders).size !== holders.length || (chainBytes.length === 0 && (holders.length > 0 || madeEpoch > 0))
-    ) {
-      throw new DecodeError("Cannot decode speaker: its parts do not belong together");
-    }
-    const speaker = new RoomSpeaker(options);
-    speaker.#m = m;
-    speaker.#isDoubtful = isDoubtful;
-    if (chainBytes.length > 0) {
-      const chain = new SenderChain(await decodeSenderChain(chainBytes), speaker.#random);
-      speaker.#inUse = { chain, madeEpoch, holders: new Set(holders) };
-    }
-    return speaker;
+    return new RoomSpeaker({ ...options, m });
   }
 
   /**
    * Encodes it, to be stored.
-   * @returns secret bytes
+   * @returns no secret
    */
   encode(): Bytes {
-    const chain = this.#inUse === undefined ? new Uint8Array(0) : encodeSenderChain(this.#inUse.chain.state);
-    return concat(
-      u8(STATE_VERSION),
-      lvCat(
-        suiteField(),
-        u64be(this.#inUse?.madeEpoch ?? 0),
-        u64be(this.#m),
-        u8(this.#isDoubtful ? 1 : 0),
-        chain,
-        concat(...[...this.#inUse?.holders ?? []].map(idOf)),
-      ),
-    );
+    return concat(u8(STATE_VERSION), lvCat(suiteField(), u64be(this.#m)));
   }
 
   /** The number of the last message of ours. */
@@ -138,11 +103,6 @@ export class RoomSpeaker {
    */
   nextM(): number {
     return ++this.#m;
-  }
-
-  /** Notes that an old copy of the state may have been put back: nothing more is written on the chain there is. */
-  doubt(): void {
-    this.#isDoubtful = true;
   }
 
   /**
@@ -159,7 +119,6 @@ export class RoomSpeaker {
   /** Drops the chain: we are no member any more. */
   silence(): void {
     this.#inUse = undefined;
-    this.#isDoubtful = false;
   }
 
   /**
@@ -229,7 +188,6 @@ export class RoomSpeaker {
     const { room, head, epoch } = membership;
     const chain = await SenderChain.create({ room, sender: idOf(self), head, nowMs, random: this.#random });
     this.#inUse = { chain, madeEpoch: epoch, holders: new Set() };
-    this.#isDoubtful = false;
   }
 
   /** Whether a member has the chain who is not to read us any more, such as one whose key changed. */
@@ -239,7 +197,7 @@ export class RoomSpeaker {
   }
 
   #isDue(nowMs: number): boolean {
-    if (this.#inUse === undefined || this.#isDoubtful) return true;
+    if (this.#inUse === undefined) return true;
     const { chain, madeEpoch, holders } = this.#inUse;
     if (chain.n >= CHAIN_MESSAGES_MAX) return true;
     const ageMs = nowMs - chain.createdMs;

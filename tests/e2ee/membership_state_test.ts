@@ -29,7 +29,7 @@ async function oldRoom(): Promise<Room> {
   await room.place(secureRandom(40));
   await room.leave(dave);
   await room.join(carol, await renewed(bob, NOW_MS + 5));
-  await room.membership.noteActivity(alice.who, room.atMs + 7);
+  await room.here(alice, 7);
   return room;
 }
 

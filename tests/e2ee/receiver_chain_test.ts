@@ -16,7 +16,7 @@ import {
   signRoomMessage,
 } from "../../lib/e2ee/room_message.ts";
 import { seal } from "../../lib/e2ee/seal.ts";
-import { decodeReceiverChain, encodeReceiverChain } from "../../lib/e2ee/sender_chain_codec.ts";
+import { decodeReceiverChain, encodeReceiverChain } from "../../lib/e2ee/receiver_chain_codec.ts";
 import { SenderChain } from "../../lib/e2ee/sender_chain.ts";
 import { SKIPPED_KEEP_MS } from "../../lib/e2ee/skipped_keys.ts";
 import { BOB, hear, isOurs, makeChain, makePair, messageKeyAt, outcomeOf, say, taken, withHmac } from "./_chains.ts";
