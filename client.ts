@@ -53,7 +53,7 @@ async function main(streams: Streams): Promise<ExitCode> {
 async function run(flags: ClientFlags, streams: Streams): Promise<ExitCode> {
   const invite = await givenInvite(flags.inviteFile, Deno.env);
   const isPerson = !flags.json && isInteractive(Deno.env);
-  checkRoomName(flags.room);
+  if (flags.room !== undefined) checkRoomName(flags.room);
   const words = new WordList(wordlist);
   const source = { env: Deno.env, isPerson, input: Deno.stdin.readable };
   const start = flags.session === undefined ? undefined : await startSession(flags.session, words, source);
@@ -82,7 +82,7 @@ async function chat(flags: ClientFlags, caller: ChatCaller, streams: Streams): P
       certificate,
       address,
       policy,
-      roomName: start === undefined ? room : undefined,
+      roomName: room,
       session: start?.command,
       words,
       state: person.chatState,

@@ -1,19 +1,25 @@
 // Aim: what the documents say is what the code does: the worked examples of PROTOCOL, flags, codes, tasks and bounds.
 import { assert, assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
-import { concat, u16be, u32be, utf8 } from "../lib/bytes/writer.ts";
+import { type Bytes, concat, u16be, u32be, utf8 } from "../lib/bytes/writer.ts";
 import { dhKeyPairFrom } from "../lib/crypto/dh.ts";
 import { signKeyPairFrom } from "../lib/crypto/sign.ts";
 import { CLIENT_HELP, SERVER_HELP } from "../lib/cli/help_text.ts";
 import { type Certificate, createCertificate } from "../lib/e2ee/certificate.ts";
 import { initiateRatchet, ratchetSeal } from "../lib/e2ee/double_ratchet.ts";
 import { encodeIdentity, fingerprintOf, type Identity, openRoomId, relayFingerprint } from "../lib/e2ee/identity.ts";
+import { Membership } from "../lib/e2ee/membership.ts";
+import { createRoomOp, joinOp } from "../lib/e2ee/membership_make.ts";
+import { inviteRoomId } from "../lib/e2ee/room_id.ts";
+import { roomMessageHash } from "../lib/e2ee/room_message.ts";
 import { safetyNumber } from "../lib/e2ee/safety_number.ts";
 import { seal } from "../lib/e2ee/seal.ts";
+import { SenderChain } from "../lib/e2ee/sender_chain.ts";
+import { encodeSenderKey } from "../lib/e2ee/sender_key.ts";
+import { emptyTally, Tally } from "../lib/e2ee/tally.ts";
 import { x3dhInitiate } from "../lib/e2ee/x3dh.ts";
 import { helpLines } from "../lib/chat/commands.ts";
 import { encodeContent } from "../lib/chat/content.ts";
-import { encodeRoomCopies } from "../lib/chat/room_copies.ts";
 import { encodeHello, linkPrologue } from "../lib/link/hello.ts";
 import { encodeFrame } from "../lib/wire/frame.ts";
 import { foldRoomName } from "../lib/wire/handle.ts";
@@ -58,7 +64,7 @@ Deno.test("the README lists the flags that --help lists", () => {
 });
 
 Deno.test("every flag that the README mentions exists", () => {
-  const ofOthers = ["--yes", "--target"]; // npx, the compile script
+  const ofOthers = ["--invite-only", "--yes", "--target"]; // a command, npx, the compile script
   const known = new Set([...ofOthers, ...flagsOf(CLIENT_HELP), ...flagsOf(SERVER_HELP)]);
   const mentioned = [...README.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([flag]) => flag);
   assertEquals(mentioned.filter((flag) => !known.has(flag)), []);
@@ -144,11 +150,12 @@ async function workedExamples(): Promise<Record<string, string>> {
     signedPrekey.publicBytes,
   );
   const id = "0c".repeat(16);
-  const plaintext = encodeContent({ id, room: null, sentAtMs: CREATED_MS, text: "hi" });
+  const plaintext = encodeContent({ kind: "text", id, room: null, sentAtMs: CREATED_MS, text: "hi" });
   const random = (lengthBytes: number) => filled(13, lengthBytes);
   const { message } = await ratchetSeal(ratchet, plaintext, { nowMs: CREATED_MS, random });
   const box = concat(Uint8Array.of(1), header, message);
   const ping = concat(u16be(12), utf8('{"t":"ping"}'));
+  const room = await openRoomId(relay.publicBytes, foldRoomName("Lobby"));
   const hex = {
     "IDs": ada.identity.sign.publicBytes,
     "IDd": ada.identity.dh.publicBytes,
@@ -179,9 +186,8 @@ async function workedExamples(): Promise<Record<string, string>> {
     "sealed": await seal(filled(14, 32), utf8("hi"), { aad: utf8("aad"), random }),
     "message": message,
     "box length": u32be(box.length),
-    "room body": encodeRoomCopies([{ recipientId: ben.certificate.id, box: Uint8Array.of(2, 3) }]),
+    ...await roomExamples(room, { ada, ben }),
   };
-  const room = await openRoomId(relay.publicBytes, foldRoomName("Lobby"));
   return {
     ...Object.fromEntries(Object.entries(hex).map(([name, bytes]) => [name, encodeHex(bytes)])),
     "fingerprint": ada.certificate.fingerprint,
@@ -193,7 +199,43 @@ async function workedExamples(): Promise<Record<string, string>> {
   };
 }
 
-async function person(first: number, handle: string): Promise<{ identity: Identity; certificate: Certificate }> {
+interface Someone {
+  readonly identity: Identity;
+  readonly certificate: Certificate;
+}
+
+async function roomExamples(room: Bytes, { ada, ben }: Record<"ada" | "ben", Someone>): Promise<Record<string, Bytes>> {
+  const author = { sign: ada.identity.sign, certificate: ada.certificate };
+  const random = (lengthBytes: number) => filled(15, lengthBytes);
+  const membership = await Membership.begin("open", room);
+  const { head: head0, roster: roster0 } = membership;
+  const op = await joinOp(author, membership.context(CREATED_MS));
+  const applied = await membership.apply(op, { epoch: 1, atMs: CREATED_MS });
+  assert(applied.valid);
+  const { head, roster } = membership;
+  const sender = ada.certificate.id;
+  const chain = await SenderChain.create({ room, sender, head, nowMs: CREATED_MS, random });
+  const senderKey = encodeSenderKey(await chain.handOver(ben.certificate.id));
+  const tally = new Tally(emptyTally(head));
+  const claims = { m: 1, tally: tally.state };
+  const content = { kind: "text", id: "0c".repeat(16), sentAtMs: CREATED_MS, text: "hi", claims } as const;
+  const plaintext = encodeContent(content);
+  const message = await chain.seal({ head, plaintext });
+  return {
+    "head 0": head0,
+    "roster 0": roster0,
+    "join op": op,
+    "head 1": head,
+    "roster 1": roster,
+    "sender key": senderKey,
+    "room plaintext": plaintext,
+    "room message": message,
+    "T 1": (await tally.add(await roomMessageHash(message))).digest,
+    "invite room": await inviteRoomId(await createRoomOp(author, { room: undefined, atMs: CREATED_MS, random })),
+  };
+}
+
+async function person(first: number, handle: string): Promise<Someone> {
   const identity: Identity = {
     sign: await signKeyPairFrom(filled(first, 32)),
     dh: await dhKeyPairFrom(filled(first + 1, 32)),

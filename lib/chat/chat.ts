@@ -1,43 +1,40 @@
 /**
- * The client's rules: one input at a time, effects in order, no I/O (DESIGN §3). A client is in one room and reads its
- * own inbox; who it writes to are those that the person was shown, whom it believes are those whose keys decrypt.
+ * The client's rules: one input at a time, effects in order, no I/O (DESIGN §3). A client reads its own inbox and its
+ * rooms; who it writes to are those that the person was shown, whom it believes are those whose keys decrypt.
  *
  * The conversation with the relay at the start:
  *
  *     relay   welcome
- *     client  putBundle, putOneTimePrekeys, subscribe inbox, enter, subscribe room, each after our cursor
- *     relay   subscribed inbox, roster …, subscribed room    -> `ready`
+ *     client  putBundle, putOneTimePrekeys, subscribe inbox after our cursor, enter the room (see room_channel.ts)
+ *     relay   subscribed inbox, roster, ops, subscribed room, our join placed    -> `ready`, then the other rooms
  *
  * A client may be in no room and have one session by code instead; it has begun when its inbox is subscribed.
  * @module
  */
 
-import { assertNever, ProtocolError, UserError } from "../bytes/errors.ts";
+import { assertNever, ProtocolError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { type RandomBytes, secureRandom } from "../crypto/random.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import type { Identity } from "../e2ee/identity.ts";
-import {
-  type ClientMessage,
-  encodeClientMessage,
-  type Fingerprint,
-  type Packet,
-  type RelayMessage,
-  type StreamName,
-} from "../wire/messages.ts";
+import { encodeClientMessage, type Fingerprint, type Packet, type RelayMessage } from "../wire/messages.ts";
 import type { WordList } from "../pake/code.ts";
 import { isAboutMailbox } from "./code_sessions.ts";
-import { type Command, helpLines, type SessionCommand } from "./commands.ts";
+import type { SessionCommand } from "./commands.ts";
 import type { ChatEffect, ChatInput, Effects } from "./effects.ts";
-import type { ChatEvent, Ref } from "./events.ts";
+import type { ChatEvent } from "./events.ts";
 import { KeyCommands } from "./key_commands.ts";
-import { Keyring } from "./keyring.ts";
+import { type ChatParts, makeParts } from "./chat_parts.ts";
+import type { Keyring } from "./keyring.ts";
+import { Obeying } from "./obeying.ts";
 import type { OutgoingLine } from "./outgoing.ts";
-import { People } from "./people.ts";
-import { Presence } from "./presence.ts";
-import { Receiving, type Room } from "./receiving.ts";
-import { Sending } from "./sending.ts";
-import { SessionPlace, tellError } from "./session_place.ts";
+import type { People } from "./people.ts";
+import type { Presence } from "./presence.ts";
+import type { Receiving } from "./receiving.ts";
+import { RoomCommands } from "./room_commands.ts";
+import type { Rooms } from "./rooms.ts";
+import type { Sending } from "./sending.ts";
+import { SessionPlace } from "./session_place.ts";
 import type { ChatChanges, ChatState } from "./state.ts";
 import { notice, type Turn } from "./turn.ts";
 import { Writing } from "./writing.ts";
@@ -54,10 +51,10 @@ export interface ChatOptions {
   /** The certificate that the link was opened with. */
   readonly certificate: Certificate;
   /** The relay, as the link proved it. */
-  readonly relay: { readonly name: string; readonly fingerprint: Fingerprint };
-  /** The room to be in; `undefined` for a client that is there for one session by code. */
-  readonly room: Room | undefined;
-  /** How that session begins; for a client in no room. */
+  readonly relay: { readonly name: string; readonly fingerprint: Fingerprint; readonly publicBytes: Bytes };
+  /** The name of the room to be in at first; without it the one of the last run, or `lobby`. */
+  readonly room?: string | undefined;
+  /** How the one session by code begins that the client is there for; it is in no room then. */
   readonly session?: SessionCommand | undefined;
   /** What codes are made of. */
   readonly words: WordList;
@@ -77,38 +74,46 @@ export class Chat {
   readonly #keyring: Keyring;
   readonly #presence: Presence;
   readonly #sending: Sending;
-  readonly #writing: Writing;
   readonly #receiving: Receiving;
-  readonly #keys: KeyCommands;
+  readonly #obeying: Obeying;
   readonly #sessions: SessionPlace;
-  readonly #roomStream: string | undefined;
+  readonly #rooms: Rooms;
+  readonly #roomCommands: RoomCommands;
   readonly #inboxStream: string;
   #phase: Phase = "calling";
   /** What happened before `ready`, which is always shown first. */
   #early: ChatEvent[] = [];
   #leaveDueMs: number | undefined;
+  #hasLeftRooms = false;
   /** The tick that was asked for last. */
   #wakeAtMs: number | undefined;
 
-  private constructor(options: ChatOptions, keyring: Keyring) {
+  private constructor(options: ChatOptions, parts: ChatParts) {
     this.#options = options;
+    const { people, keyring, presence, receiving, sending, rooms } = parts;
+    this.#people = people;
     this.#keyring = keyring;
-    const { certificate: { fingerprint: own }, relay, room, state, words, random = secureRandom } = options;
-    this.#people = new People(state?.peers);
-    this.#presence = new Presence({ own, room, people: this.#people, keyring });
-    this.#sending = new Sending(this.#people, keyring);
-    this.#writing = new Writing({ room, people: this.#people, keyring, sending: this.#sending });
-    this.#receiving = new Receiving({
-      people: this.#people,
-      keyring,
-      relay: relay.fingerprint,
-      cursors: state?.cursors ?? [],
+    this.#presence = presence;
+    this.#receiving = receiving;
+    this.#sending = sending;
+    this.#rooms = rooms;
+    const { certificate, identity, state, words, random = secureRandom } = options;
+    const writing = new Writing({ rooms, people, keyring, sending });
+    this.#roomCommands = new RoomCommands({ identity, own: certificate, people, rooms, writing, random });
+    const isAlone = this.#isAlone;
+    const shared = { people, keyring, words, random };
+    this.#sessions = new SessionPlace({ owner: options, ...shared, isAlone, burnt: state?.codes });
+    this.#obeying = new Obeying({
+      isAlone,
+      writing,
+      sending,
+      presence,
+      rooms: this.#roomCommands,
+      sessions: this.#sessions,
+      keys: new KeyCommands(people, certificate),
+      quit: (turn) => this.#leave(turn),
     });
-    this.#keys = new KeyCommands(this.#people, options.certificate);
-    const shared = { people: this.#people, keyring, words, random };
-    this.#sessions = new SessionPlace({ owner: options, ...shared, isAlone: room === undefined, burnt: state?.codes });
-    this.#roomStream = room && `room/${room.id}`;
-    this.#inboxStream = `inbox/${own}`;
+    this.#inboxStream = `inbox/${certificate.fingerprint}`;
   }
 
   /**
@@ -119,17 +124,13 @@ export class Chat {
    * @throws {DecodeError} when the state is damaged
    */
   static async create(options: ChatOptions, nowMs: number): Promise<Chat> {
-    const { identity, certificate, state, random = secureRandom } = options;
-    return new Chat(
-      options,
-      await Keyring.create({ identity, certificate }, { nowMs, random, stored: state?.sessions }),
-    );
+    return new Chat(options, await makeParts(options, nowMs));
   }
 
-  /** Whether commands are taken: the room is entered and not too much is on its way. Read no input while it is not. */
+  /** Whether commands are taken: rooms are entered and not too much is on its way. Read no input while it is not. */
   get takesInput(): boolean {
     return this.#phase === "ready" && this.#sessions.takesLines && !this.#sending.lines.isFull &&
-      !this.#presence.questions.isFull;
+      !this.#presence.questions.isFull && !this.#rooms.isMoving;
   }
 
   /**
@@ -151,9 +152,10 @@ export class Chat {
     const peers = this.#people.takeChanges();
     const cursors = this.#receiving.takeChanges();
     const codes = this.#sessions.takeChanges();
+    const rooms = this.#rooms.takeChanges();
     const hasSessions = sessions.peers.length > 0 || sessions.prekeys !== undefined || sessions.forgotten !== undefined;
-    const isChanged = hasSessions || peers.length + cursors.length + codes.length > 0;
-    return isChanged ? { sessions, peers, cursors, codes } : undefined;
+    const isChanged = hasSessions || peers.length + cursors.length + codes.length + rooms.length > 0;
+    return isChanged ? { sessions, peers, cursors, codes, rooms } : undefined;
   }
 
   /**
@@ -170,7 +172,8 @@ export class Chat {
         await this.#hear(input.packet, turn);
         break;
       case "command":
-        await this.#obey(input.command, input.ref, turn);
+        if (!this.#isEntered && input.command.kind !== "quit") throw new TypeError("Cannot obey before `entered`");
+        await this.#obeying.obey(input.command, input.ref, turn);
         break;
       case "tick":
         await this.#tick(turn);
@@ -179,10 +182,15 @@ export class Chat {
         assertNever(input);
     }
     this.#presence.askNext(turn);
-    if (this.#sessions.end !== undefined) this.#leave(turn);
-    this.#finishIfDone(turn);
+    if (this.#sessions.end !== undefined || this.#rooms.failure !== undefined) this.#leave(turn);
+    await this.#finishIfDone(turn);
     this.#askToWake(turn);
     return this.#isEntered ? turn.effects : this.#holdBack(turn.effects);
+  }
+
+  /** Whether the client is there for one session by code, and in no room. */
+  get #isAlone(): boolean {
+    return this.#options.session !== undefined;
   }
 
   get #isEntered(): boolean {
@@ -194,32 +202,34 @@ export class Chat {
     if (isAboutMailbox(message)) return await this.#sessions.hear(message, body, turn);
     switch (message.t) {
       case "welcome":
-        return await this.#welcome(turn);
+        return await this.#welcome(message, turn);
+      case "people":
+        await this.#presence.answered(message, body, turn);
+        if (!message.more) await this.#receiving.release(turn);
+        return await this.#sending.pump(turn); // a line may have waited for the keys of one who came back
+      case "subscribed":
+      case "reset":
+        return await this.#begins(message, body, turn);
       case "roster":
       case "joined":
       case "left":
-      case "people":
-        await this.#hearOfPeople(message, body, turn);
-        return await this.#sending.pump(turn); // a line may have waited for the keys of one who is gone or came back
-      case "subscribed":
-        return this.#subscribed(message, turn);
-      case "reset":
-        this.#receiving.beginAnew(message.stream, message);
-        if (message.stream === this.#inboxStream) {
-          notice(turn, "reset", "The relay started a new log: what it held for you and did not hand over is lost");
-        }
-        return this.#enterIfLast(message.stream, turn);
+      case "ops":
+        await this.#rooms.hear(message, body, turn);
+        return await this.#proceed(turn);
       case "event":
-        await this.#receiving.event(message, body, {
-          ...turn,
-          room: message.stream === this.#roomStream ? this.#options.room : undefined,
-        });
+        if (message.stream === this.#inboxStream) await this.#receiving.event(message, body, turn);
+        else await this.#rooms.hear(message, body, turn);
         if (this.#receiving.isHolding) this.#presence.want();
-        return await this.#sending.pump(turn); // a first message brings the keys of whoever wrote it
+        return await this.#proceed(turn);
       case "accepted":
         return await this.#accepted(message, turn);
       case "refused":
-        return await this.#sending.refused(message.id, message, turn);
+        await this.#rooms.refused(message, turn);
+        await this.#sending.refused(message.id, message, turn);
+        return await this.#proceed(turn);
+      case "acceptedMany":
+        this.#rooms.handedOver(message.ref, body, turn);
+        return await this.#sending.pump(turn);
       case "bundle":
         await this.#keyring.answered(message, body, { ...turn, people: this.#people });
         return await this.#sending.pump(turn);
@@ -228,107 +238,82 @@ export class Chat {
       case "prekeysLow":
         return await this.#keyring.refill(message.left, turn);
       default:
-        if (message.t !== "ops" && message.t !== "acceptedMany") assertNever(message); // neither is asked for yet
+        assertNever(message);
     }
   }
 
-  async #hearOfPeople(
-    message: Extract<RelayMessage, { t: "roster" | "joined" | "left" | "people" }>,
-    body: Bytes,
-    turn: Turn,
-  ): Promise<void> {
-    if (message.t === "people") {
-      await this.#presence.answered(message, body, turn);
-      if (!message.more) this.#receiving.release(turn);
-      return;
-    }
-    if (message.room !== this.#options.room?.id) return;
-    if (message.t === "roster") return await this.#presence.roster(body, turn);
-    if (message.t === "joined") return await this.#presence.joined(message.at, body, turn);
-    this.#presence.left(message, turn);
-  }
-
-  async #welcome(turn: Turn): Promise<void> {
+  async #welcome({ generation }: Extract<RelayMessage, { t: "welcome" }>, turn: Turn): Promise<void> {
     if (this.#phase !== "calling") throw new ProtocolError("Cannot be welcomed twice");
     this.#phase = "entering";
     if (!await this.#keyring.rotate({ ...turn, mayForget: false })) await this.#keyring.publish(turn);
-    this.#subscribe(this.#inboxStream, turn);
-    if (this.#options.room === undefined || this.#roomStream === undefined) return;
-    this.#send({ t: "enter", room: this.#options.room.id }, turn);
-    this.#subscribe(this.#roomStream, turn);
+    const after = this.#receiving.cursor(this.#inboxStream);
+    const subscribe = { t: "subscribe", stream: this.#inboxStream, after } as const;
+    turn.effects.push({ kind: "send", packet: encodeClientMessage(subscribe) });
+    if (!this.#isAlone) await this.#rooms.begin(this.#options.room, generation, turn);
   }
 
-  #subscribed(message: Extract<RelayMessage, { t: "subscribed" }>, turn: Turn): void {
-    const { stream, generation, head } = message;
-    if (stream !== this.#roomStream && stream !== this.#inboxStream) {
-      throw new ProtocolError("Cannot be subscribed to a stream that was not asked for");
+  /** A stream begins: our inbox, or that of a room. */
+  async #begins(
+    message: Extract<RelayMessage, { t: "subscribed" | "reset" }>,
+    body: Bytes,
+    turn: Turn,
+  ): Promise<void> {
+    const { stream } = message;
+    if (stream !== this.#inboxStream) {
+      if (!stream.startsWith("room/")) throw new ProtocolError("Cannot be subscribed to what was not asked for");
+      await this.#rooms.hear(message, body, turn);
+      return await this.#proceed(turn);
     }
-    this.#receiving.begin(stream, { generation, head });
-    this.#enterIfLast(stream, turn);
+    if (message.t === "subscribed") this.#receiving.begin(stream, message);
+    else {
+      this.#receiving.beginAnew(stream, message);
+      notice(turn, "reset", "The relay started a new log: what it held for you and did not hand over is lost");
+    }
+    await this.#proceed(turn);
   }
 
-  #subscribe(stream: StreamName, turn: Turn): void {
-    this.#send({ t: "subscribe", stream, after: this.#receiving.cursor(stream) }, turn);
+  /** Begins as soon as we are in: in the room, or, for a session by code, on the relay. Sends what waited. */
+  async #proceed(turn: Turn): Promise<void> {
+    if (this.#phase === "entering") {
+      const hasInbox = this.#receiving.hasBegun(this.#inboxStream);
+      if (hasInbox && (this.#isAlone || this.#rooms.current?.phase === "in")) this.#enter(turn);
+    }
+    await this.#sending.pump(turn);
+    await this.#rooms.proceed(turn);
   }
 
-  /** The last stream that is asked for at the start, the room's if there is one: with it the chat begins. */
-  #enterIfLast(stream: StreamName, turn: Turn): void {
-    if (stream !== (this.#roomStream ?? this.#inboxStream) || this.#phase !== "entering") return;
+  #enter(turn: Turn): void {
     this.#phase = "ready";
     turn.effects.push({ kind: "entered" });
-    const { certificate: { handle, fingerprint }, relay, room, session } = this.#options;
-    const members = this.#presence.begin();
-    if (room !== undefined) this.#show({ type: "ready", handle, fingerprint, relay, room: room.name, members }, turn);
-    for (const member of members) this.#presence.warnIfChanged(member, turn);
+    const { certificate: { handle, fingerprint }, relay: { name, fingerprint: key }, session } = this.#options;
+    const place = this.#rooms.current;
+    const warnings: Turn = { nowMs: turn.nowMs, effects: [] };
+    if (place !== undefined) {
+      const { text: topic = "" } = place.record.topic ?? {};
+      const relay = { name, fingerprint: key };
+      const members = place.show(warnings);
+      const topicField = topic === "" ? {} : { topic };
+      this.#show({ type: "ready", handle, fingerprint, relay, room: place.name, members, ...topicField }, turn);
+    }
+    turn.effects.push(...warnings.effects);
     for (const event of this.#early) this.#show(event, turn);
     this.#early = [];
     if (session !== undefined) this.#sessions.begin(session, turn);
+    else this.#rooms.beginOthers(turn);
   }
 
   async #accepted(message: Extract<RelayMessage, { t: "accepted" }>, turn: Turn): Promise<void> {
+    const { id, stream, at } = message;
+    const isOurs = this.#sending.isPublished(id, stream);
     // What is not ours moves nothing: an invented place would hide the messages before it.
-    if (!this.#sending.isPublished(message.id, message.stream)) return;
-    this.#receiving.advance(message, turn);
-    await this.#sending.accepted(message.id, message.at, turn);
-  }
-
-  async #obey(command: Command, ref: Ref | undefined, turn: Turn): Promise<void> {
-    try {
-      await this.#run(command, ref, turn);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      tellError(error, ref, turn);
+    if (isOurs && stream === this.#inboxStream) this.#receiving.advance(message);
+    if (stream.startsWith("room/")) {
+      await this.#rooms.accepted(message, isOurs ? this.#sending.sealedOf(id) : undefined, turn);
     }
-  }
-
-  async #run(command: Command, ref: Ref | undefined, turn: Turn): Promise<void> {
-    if (!this.#isEntered && command.kind !== "quit") throw new TypeError("Cannot obey: the room is not entered yet");
-    switch (command.kind) {
-      case "say":
-        return await this.#writing.say(command, ref, { ...turn, partner: this.#sessions.partner });
-      case "pm":
-        return await this.#writing.pm(command, ref, turn);
-      case "users":
-        if (this.#options.room === undefined) throw new UserError("badLine", "There is no room here", "Use /peers.");
-        return this.#presence.ask(ref);
-      case "session":
-        return this.#sessions.obey(command, ref, turn);
-      case "peers":
-      case "fingerprint":
-      case "verify":
-      case "trust":
-      case "distrust":
-        await this.#keys.obey(command, ref, turn);
-        return await this.#sending.pump(turn); // lines may have waited for this, or for nobody now
-      case "help":
-        return this.#show({ type: "notice", code: "help", text: helpLines().join("\n"), ...refOf(ref) }, turn);
-      case "quit":
-        return this.#leave(turn);
-      case "nothing":
-        return;
-      default:
-        assertNever(command);
-    }
+    const line = isOurs ? await this.#sending.accepted(id, at, turn) : undefined;
+    if (line?.kind === "invitation") await this.#roomCommands.invitationStored(line, turn);
+    if (line?.kind === "topic") this.#roomCommands.topicStored(line, turn);
+    await this.#proceed(turn);
   }
 
   #leave(turn: Turn): void {
@@ -344,21 +329,28 @@ export class Chat {
       // They left meanwhile, which was told, or wrote to us, which brought their keys.
       if (person === undefined || !person.isHere || this.#keyring.hasSession(fingerprint)) continue;
       const { handle } = person.certificate;
-      notice(turn, "keysMissing", `${handle} cannot read what you write yet: the relay gave no keys for them`);
+      this.#keyring.tellUnreached(fingerprint, { handle, why: "the relay gave no keys for them" }, turn);
     }
     const mayForget = this.#receiving.hasCaughtUp(this.#inboxStream);
     if (this.#isEntered) await this.#keyring.rotate({ ...turn, mayForget });
     this.#sessions.expire(turn);
+    await this.#rooms.tick(turn);
     await this.#sending.pump(turn);
   }
 
-  #finishIfDone(turn: Turn): void {
+  async #finishIfDone(turn: Turn): Promise<void> {
     if (this.#phase !== "leaving") return;
+    const { failure } = this.#rooms;
     const isLate = this.#leaveDueMs !== undefined && turn.nowMs >= this.#leaveDueMs;
-    const isDone = this.#sending.lines.isEmpty && this.#presence.questions.isEmpty;
-    if (!isDone && !isLate) return;
+    const isAnswered = this.#sending.lines.isEmpty && this.#presence.questions.isEmpty;
+    if (isAnswered && !this.#hasLeftRooms) {
+      // Who keeps nothing never comes back: nobody is to seal for them from now on.
+      this.#hasLeftRooms = true;
+      if (this.#options.identity.life === "ephemeral") await this.#rooms.leaveAll(turn);
+    }
+    if (!isLate && failure === undefined && (!isAnswered || this.#rooms.isBusy)) return;
     this.#phase = "finished";
-    turn.effects.push({ kind: "finish", ...this.#sessions.end });
+    turn.effects.push({ kind: "finish", ...(failure === undefined ? this.#sessions.end : { error: failure }) });
   }
 
   #askToWake(turn: Turn): void {
@@ -367,6 +359,7 @@ export class Chat {
       this.#isEntered ? this.#keyring.nextDueMs() : Infinity,
       this.#presence.nextDueMs() ?? Infinity,
       this.#sessions.nextDueMs() ?? Infinity,
+      this.#isEntered ? this.#rooms.nextDueMs(turn.nowMs) : Infinity,
       this.#leaveDueMs ?? Infinity,
     );
     if (atMs === this.#wakeAtMs || atMs === Infinity) return; // nothing is due before the relay lets us in
@@ -383,15 +376,7 @@ export class Chat {
     return effects.filter((effect) => effect.kind !== "show");
   }
 
-  #send(message: ClientMessage, turn: Turn): void {
-    turn.effects.push({ kind: "send", packet: encodeClientMessage(message) });
-  }
-
   #show(event: ChatEvent, turn: Turn): void {
     turn.effects.push({ kind: "show", event });
   }
-}
-
-function refOf(ref: Ref | undefined): { ref?: Ref } {
-  return ref === undefined ? {} : { ref };
 }

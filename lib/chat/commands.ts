@@ -17,6 +17,7 @@ export type Command =
   | { readonly kind: "pm"; readonly to: string; readonly text: string }
   | { readonly kind: "users" }
   | KeyCommand
+  | RoomCommand
   | SessionCommand
   | { readonly kind: "help" }
   | { readonly kind: "quit" }
@@ -31,6 +32,17 @@ export type KeyCommand =
   | { readonly kind: "verify"; readonly name: string; readonly hasCompared: boolean }
   | { readonly kind: "trust"; readonly name: string }
   | { readonly kind: "distrust"; readonly name: string };
+
+/** What a line asks about rooms; without `room` it is about the current one. */
+export type RoomCommand =
+  | { readonly kind: "rooms" }
+  | { readonly kind: "join"; readonly room: string }
+  | { readonly kind: "switch"; readonly room: string }
+  | { readonly kind: "create"; readonly name: string; readonly isInviteOnly: boolean }
+  | { readonly kind: "leave" | "members"; readonly room?: string }
+  /** Without a text it asks; with an empty one there is no topic any more. */
+  | { readonly kind: "topic"; readonly text?: string; readonly room?: string }
+  | { readonly kind: "invite" | "remove" | "promote"; readonly name: string; readonly room?: string };
 
 /** What a line asks about sessions by code. */
 export type SessionCommand =
@@ -53,6 +65,21 @@ interface CommandRow {
 
 const COMMANDS: readonly CommandRow[] = [
   { name: "pm", usage: "<name> <text>", help: "write to one person alone", read: readPm },
+  { name: "rooms", usage: "", help: "show your rooms", read: (rest) => rest === "" ? { kind: "rooms" } : undefined },
+  { name: "join", usage: "<room>", help: "go into a room, or accept an invitation", read: readRoom("join") },
+  { name: "switch", usage: "<room>", help: "write to another of your rooms", read: readRoom("switch") },
+  { name: "leave", usage: "[room]", help: "leave a room for good", read: readLeave },
+  { name: "room", usage: "create <name> [--invite-only]", help: "make a room", read: readCreate },
+  { name: "invite", usage: "<name>", help: "add somebody to this room", read: readMember("invite") },
+  { name: "remove", usage: "<name>", help: "take somebody out of this room", read: readMember("remove") },
+  { name: "promote", usage: "<name>", help: "let somebody invite and remove", read: readMember("promote") },
+  {
+    name: "members",
+    usage: "",
+    help: "show who is in this room",
+    read: (rest) => rest === "" ? { kind: "members" } : undefined,
+  },
+  { name: "topic", usage: "[text|none]", help: "show or say what this room is about", read: readTopic },
   { name: "users", usage: "", help: "show who is here", read: (rest) => rest === "" ? { kind: "users" } : undefined },
   { name: "peers", usage: "", help: "show whom you met", read: (rest) => rest === "" ? { kind: "peers" } : undefined },
   { name: "fingerprint", usage: "[name]", help: "show a fingerprint: yours, or somebody's", read: readFingerprintLine },
@@ -163,6 +190,35 @@ function readDistrust(rest: string): Command | undefined {
 /** One word, or a fingerprint as it is shown, with its spaces. */
 function readName(text: string): string | undefined {
   return readFingerprint(text) ?? (/^\S+$/u.test(text) ? text : undefined);
+}
+
+function readRoom(kind: "join" | "switch"): (rest: string) => Command | undefined {
+  return (rest) => /^#?\S+$/u.test(rest) ? { kind, room: rest.replace(/^#/u, "") } : undefined;
+}
+
+function readLeave(rest: string): Command | undefined {
+  if (rest === "") return { kind: "leave" };
+  return /^#?\S+$/u.test(rest) ? { kind: "leave", room: rest.replace(/^#/u, "") } : undefined;
+}
+
+function readCreate(rest: string): Command | undefined {
+  const match = /^create\s+#?(?<name>\S+)(?<flag>\s+--invite-only)?$/u.exec(rest);
+  const name = match?.groups?.["name"];
+  // A flag is never a name: `/room create --invite-only` lacks one.
+  if (name === undefined || name.startsWith("--")) return undefined;
+  return { kind: "create", name, isInviteOnly: match?.groups?.["flag"] !== undefined };
+}
+
+function readMember(kind: "invite" | "remove" | "promote"): (rest: string) => Command | undefined {
+  return (rest) => {
+    const name = readName(rest);
+    return name === undefined ? undefined : { kind, name };
+  };
+}
+
+function readTopic(rest: string): Command | undefined {
+  if (rest === "") return { kind: "topic" };
+  return { kind: "topic", text: rest === "none" ? "" : rest };
 }
 
 function readSession(rest: string): Command | undefined {

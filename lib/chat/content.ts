@@ -1,33 +1,75 @@
 /**
  * What a message says of itself inside the encryption: the JSON head of its plaintext (PROTOCOL 6.1). It names the
- * event and the room, so that whoever carries a copy cannot show it in another place or as another message.
+ * event, so that whoever carries it cannot show it as another message. A message of a room says nothing of the room,
+ * which its seal is bound to, but carries its number and what its author had read.
  * @module
  */
 
+import { decodeBase64Url, encodeBase64Url } from "@std/encoding/base64url";
 import * as v from "valibot";
-import { DecodeError } from "../bytes/errors.ts";
+import { DecodeError, UserError } from "../bytes/errors.ts";
 import { type Bytes, U64_MAX } from "../bytes/writer.ts";
 import { decodePlaintext, encodePlaintext } from "../e2ee/plaintext.ts";
+import type { RoomClaims } from "../e2ee/room.ts";
+import { checkRoomName } from "../wire/handle.ts";
 import type { EventId, Fingerprint } from "../wire/messages.ts";
 
-/** A text and where it belongs. */
-export interface Content {
+/** The longest topic, in characters as JavaScript counts them. */
+export const TOPIC_MAX_CHARS = 512;
+
+/** A message to one person, or of a room. */
+export type Content = PrivateContent | RoomContent;
+
+/** What every content has. */
+export interface ContentBase {
   /** The id of the event that carries it. */
   readonly id: EventId;
-  /** The room that it was written in; `null` in a private conversation. */
-  readonly room: Fingerprint | null;
   /** When the sender says that it was written, in milliseconds since 1970. */
   readonly sentAtMs: number;
-  /** What the person wrote, at most 16,384 bytes of UTF-8. */
+  /** What the person wrote, at most 16,384 bytes of UTF-8; the name of the room in an invitation. */
   readonly text: string;
 }
 
-const HEAD = v.object({
-  kind: v.literal("text"),
-  id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
-  room: v.nullable(v.pipe(v.string(), v.regex(/^[A-Z2-7]{51}[AQ]$/))),
-  sentAt: v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(U64_MAX)),
-});
+/** A message between two people. */
+export type PrivateContent =
+  & ContentBase
+  & { readonly room: null }
+  & (
+    | { readonly kind: "text" }
+    /** Its sender adds us to a room that is found no other way. */
+    | { readonly kind: "invitation"; readonly to: Fingerprint; readonly topic: string }
+  );
+
+/** A message of a room; its text is the topic when its kind says so, and empty to have none. */
+export interface RoomContent extends ContentBase {
+  /** What it is. */
+  readonly kind: "text" | "topic";
+  /** Its number, and what its author had read. */
+  readonly claims: RoomClaims;
+}
+
+const ID32 = v.pipe(v.string(), v.regex(/^[A-Z2-7]{51}[AQ]$/));
+const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(U64_MAX));
+const BASE = { id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)), sentAt: COUNT };
+const ROOM = {
+  ...BASE,
+  m: v.pipe(COUNT, v.minValue(1)),
+  count: COUNT,
+  /** 32 bytes; the last character carries four bits. */
+  digest: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/)),
+};
+
+const HEAD = v.union([
+  v.object({ kind: v.literal("text"), ...BASE, room: v.null() }),
+  v.object({
+    kind: v.literal("invitation"),
+    ...BASE,
+    room: v.null(),
+    to: ID32,
+    topic: v.pipe(v.string(), v.maxLength(TOPIC_MAX_CHARS)),
+  }),
+  v.object({ kind: v.picklist(["text", "topic"]), ...ROOM }),
+]);
 
 /**
  * Encodes a content.
@@ -36,8 +78,8 @@ const HEAD = v.object({
  * @throws {RangeError} when the text is too long
  */
 export function encodeContent(content: Content): Bytes {
-  const { id, room, sentAtMs, text } = content;
-  return encodePlaintext({ head: { kind: "text", id, room, sentAt: sentAtMs }, text });
+  const { id, sentAtMs: sentAt, text } = content;
+  return encodePlaintext({ head: { kind: content.kind, id, sentAt, ...fieldsOf(content) }, text });
 }
 
 /**
@@ -50,6 +92,32 @@ export function decodeContent(plaintext: Bytes): Content {
   const { head, text } = decodePlaintext(plaintext);
   const result = v.safeParse(HEAD, head, { abortEarly: true });
   if (!result.success) throw new DecodeError("Cannot decode message: its head has another shape");
-  const { id, room, sentAt } = result.output;
-  return { id, room, sentAtMs: sentAt, text };
+  const { id, sentAt: sentAtMs } = result.output;
+  if ("digest" in result.output) {
+    const { kind, m, count, digest } = result.output;
+    const claims = { m, tally: { count, digest: new Uint8Array(decodeBase64Url(digest)) } };
+    if (kind === "topic" && text.length > TOPIC_MAX_CHARS) throw new DecodeError("Cannot decode topic: it is too long");
+    return { kind, id, sentAtMs, text, claims };
+  }
+  if (result.output.kind === "text") return { kind: "text", id, room: null, sentAtMs, text };
+  const { to, topic } = result.output;
+  assertRoomName(text);
+  return { kind: "invitation", id, room: null, sentAtMs, text, to, topic };
+}
+
+function assertRoomName(name: string): void {
+  try {
+    checkRoomName(name);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new DecodeError("Cannot decode invitation: its room has no valid name"); // without the cause: it quotes it
+  }
+}
+
+function fieldsOf(content: Content): object {
+  if (!("claims" in content)) {
+    return content.kind === "text" ? { room: null } : { room: null, to: content.to, topic: content.topic };
+  }
+  const { m, tally: { count, digest } } = content.claims;
+  return { m, count, digest: encodeBase64Url(digest) };
 }

@@ -17,7 +17,7 @@ import { encodeDirectMessage } from "./direct_messages.ts";
 import type { Ref } from "./events.ts";
 import { Outgoing, type OutgoingLine } from "./outgoing.ts";
 import type { Person } from "./people.ts";
-import { CLOCK_SKEW_MAX_MS } from "./receiving.ts";
+import { CLOCK_SKEW_MAX_MS } from "./showing.ts";
 import { notice, type Turn } from "./turn.ts";
 import { heldError } from "./writing.ts";
 
@@ -70,6 +70,7 @@ export class DirectLines {
     const { id, text, ref } = line;
     this.#lines.add({
       id,
+      kind: "text",
       text,
       place: { to: handle },
       stream: this.#stream,
@@ -142,8 +143,11 @@ export class DirectLines {
   }
 
   #show(plaintext: Bytes, { person, ...turn }: Turn & { readonly person: Person }): void {
-    const { id, room, sentAtMs, text } = decodeContent(plaintext);
-    if (room !== null) throw new ProtocolError("Cannot take text: there are no rooms on a direct link");
+    const content = decodeContent(plaintext);
+    if (content.kind !== "text" || "claims" in content) {
+      throw new ProtocolError("Cannot take text: there are no rooms on a direct link");
+    }
+    const { id, sentAtMs, text } = content;
     const { handle: from, ...key } = this.#keys.people.show(person);
     const place = { to: this.#keys.owner.certificate.handle };
     turn.effects.push({
@@ -170,7 +174,9 @@ export class DirectLines {
   }
 
   async #send(line: OutgoingLine, turn: Turn): Promise<void> {
-    const box = await this.#keys.book.peer(this.#peer.fingerprint).seal(encodeContent(line), { nowMs: turn.nowMs });
+    const { id, sentAtMs, text } = line;
+    const plaintext = encodeContent({ kind: "text", id, room: null, sentAtMs, text });
+    const box = await this.#keys.book.peer(this.#peer.fingerprint).seal(plaintext, { nowMs: turn.nowMs });
     this.#boxes.set(encodeHex(await boxHashOf(box)), line.id);
     this.#lines.publish(line, box.length);
     turn.effects.push({ kind: "send", packet: encodeDirectMessage({ t: "box" }, box) });

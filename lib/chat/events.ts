@@ -5,6 +5,9 @@
  */
 
 import type { UserErrorCode } from "../bytes/errors.ts";
+import type { RemoveReason } from "../e2ee/membership_op.ts";
+import type { RoomKind } from "../e2ee/membership_state.ts";
+import type { Role } from "../e2ee/roster.ts";
 import type { EventId, Fingerprint, LeftReason } from "../wire/messages.ts";
 
 /**
@@ -23,6 +26,32 @@ export interface Member {
   readonly trust: Trust;
   /** There when the key is held back because the person distrusts it; `trust` is `changed` then. */
   readonly distrusted?: true;
+}
+
+/** Somebody in a room of ours. */
+export interface RoomMember extends Member {
+  /** What they may do in a room that people are invited to; `member` in an open one. */
+  readonly role: Role;
+  /** Whether they are there now; who is away reads later what is written. */
+  readonly isHere: boolean;
+}
+
+/** A room of ours, or one that we were invited to. */
+export interface RoomSummary {
+  /** What it is called here. */
+  readonly room: string;
+  /** How people come in. */
+  readonly kind: RoomKind;
+  /** `entering` until we are a member. */
+  readonly state: "in" | "entering" | "invited";
+  /** Whether lines go there that name no room. */
+  readonly isCurrent: boolean;
+  /** How many are in it beside us. */
+  readonly members: number;
+  /** How many of them are linked to the relay now. */
+  readonly here: number;
+  /** What it is about; empty when nobody said so. */
+  readonly topic: string;
 }
 
 /** Somebody who was met, now or in an earlier run. */
@@ -52,11 +81,13 @@ export type NoticeCode =
   | "cannotOpen"
   | "stranger"
   | "misplaced"
-  | "gap"
   | "clockSkew"
   | "nameMoved"
   | "peerLeft"
   | "away"
+  | "roomInvitation"
+  | "rejoined"
+  | "role"
   | "sessionSecured"
   | "badCertificate"
   | "reset";
@@ -72,18 +103,70 @@ export type ChatEvent =
     readonly handle: string;
     readonly fingerprint: Fingerprint;
     readonly relay: { readonly name: string; readonly fingerprint: Fingerprint };
+    /** The room that lines go to. */
     readonly room: string;
-    readonly members: readonly Member[];
+    readonly members: readonly RoomMember[];
+    /** What it is about; left out when nobody said so. */
+    readonly topic?: string;
   }
   | { readonly type: "joined"; readonly room: string; readonly at: number } & Member
   | {
     readonly type: "left";
     readonly room: string;
     readonly at: number;
+    /** `left`: for good; after the others they come back, and read what was written meanwhile. */
     readonly reason: LeftReason;
     readonly handle: string;
     readonly fingerprint: Fingerprint;
   }
+  /** We are in a further room than that of `ready`. */
+  | {
+    readonly type: "roomJoined";
+    readonly room: string;
+    readonly kind: RoomKind;
+    readonly members: readonly RoomMember[];
+    readonly topic?: string;
+    readonly isCurrent: boolean;
+    readonly ref?: Ref;
+  }
+  /** A room was made by us; `roomJoined` follows. */
+  | { readonly type: "roomCreated"; readonly room: string; readonly kind: RoomKind; readonly ref?: Ref }
+  /** We are in a room no more; `removed` by a member, or `lost` with the relay's log. */
+  | {
+    readonly type: "roomLeft";
+    readonly room: string;
+    readonly reason: "left" | "declined" | "removed" | "lost";
+    readonly by?: string;
+    /** Where lines go now; left out when nowhere. */
+    readonly current?: string;
+    readonly ref?: Ref;
+  }
+  /** Lines go to another room from now on. */
+  | { readonly type: "switched"; readonly room: string; readonly ref?: Ref }
+  /** Somebody wants us in a room. */
+  | ({ readonly type: "invited"; readonly room: string; readonly by: string } & Omit<Member, "handle">)
+  /** Somebody became a member without being there, or by another's doing. */
+  | ({ readonly type: "memberAdded"; readonly room: string; readonly at: number; readonly by: string } & Member)
+  /** Somebody was taken out of a room: by a member, or because they were away too long. */
+  | (
+    & {
+      readonly type: "memberRemoved";
+      readonly room: string;
+      readonly at: number;
+      readonly by: string;
+      readonly reason: RemoveReason;
+    }
+    & Member
+  )
+  | ({ readonly type: "memberPromoted"; readonly room: string; readonly at: number; readonly by: string } & Member)
+  /** Messages are missing; of one author when `from` is there. */
+  | { readonly type: "gap"; readonly place: Place; readonly from?: string; readonly count: number }
+  /** A member was told another history of a room than we were: they or the relay are wrong. */
+  | { readonly type: "fork"; readonly room: string; readonly from: string }
+  /** What a room is about; `by` is left out when it is told because we asked. */
+  | { readonly type: "topic"; readonly room: string; readonly topic: string; readonly by?: string; readonly ref?: Ref }
+  | { readonly type: "rooms"; readonly rooms: readonly RoomSummary[]; readonly ref?: Ref }
+  | { readonly type: "members"; readonly room: string; readonly members: readonly RoomMember[]; readonly ref?: Ref }
   /** A message from somebody else. */
   | {
     readonly type: "message";
@@ -111,9 +194,10 @@ export type ChatEvent =
   }
   | {
     readonly type: "users";
+    /** The current room, empty in none. */
     readonly room: string;
-    readonly members: readonly Member[];
-    /** On this relay, in none of our rooms. */
+    readonly members: readonly RoomMember[];
+    /** On this relay, and not in that room. */
     readonly elsewhere: readonly Member[];
     readonly ref?: Ref;
   }

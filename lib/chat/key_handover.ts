@@ -1,5 +1,5 @@
 /**
- * Handing our chain of a room to its members before a message that they are to read (PROTOCOL §4, Chain): sealed for each
+ * Handing our chain of a room to its members before a message that they are to read (PROTOCOL 3.14): sealed for each
  * of them over the session with them, many in one packet, and accepted by the relay before the message leaves. Whoever
  * cannot be given it now is left out and named, and gets it before a later message.
  * @module
@@ -11,8 +11,8 @@ import { decodeEventIds, encodeMany, MANY_MAX_EVENTS, type ManyItem } from "../w
 import { encodeClientMessage, type Fingerprint } from "../wire/messages.ts";
 import { PACKET_HEADER_MAX_BYTES, PACKET_MAX_BYTES } from "../wire/packet.ts";
 import type { Keyring } from "./keyring.ts";
-import type { People } from "./people.ts";
-import { notice, type Turn } from "./turn.ts";
+import { canBeReached, type People } from "./people.ts";
+import type { Turn } from "./turn.ts";
 
 /** How long somebody who could not be given our keys is left out before it is tried again. */
 export const LEFT_OUT_MS = 30_000;
@@ -69,13 +69,14 @@ export class KeyHandover {
   async prepare(to: ReadonlySet<Fingerprint>, turn: Turn): Promise<boolean> {
     if (this.isUnderWay) return false;
     const { room, keyring } = this.#options;
-    const lacking = (await room().prepare(to, turn.nowMs)).filter((who) => !this.#isLeftOut(who, turn.nowMs));
+    const lacking = (await room().prepare(to, turn.nowMs))
+      .filter((who) => this.#canBeReached(who) && !this.#isLeftOut(who, turn.nowMs));
     let mayLeave = true;
     const ready: Fingerprint[] = [];
     for (const who of lacking) {
       if (keyring.hasSession(who)) ready.push(who);
       else if (keyring.request(who, turn)) mayLeave = false;
-      else this.#leaveOut(who, turn);
+      else this.#leaveOut(who, "the relay has no keys for them", turn);
     }
     // First everybody's keys, then one packet for all: whose keys come later would hold up the others twice.
     if (!mayLeave) return false;
@@ -97,8 +98,11 @@ export class KeyHandover {
     this.#underWay.delete(ref);
     const ids = new Set(decodeEventIds(refused));
     for (const { item, keyId } of letters) {
-      if (ids.has(item.id)) this.#leaveOut(item.to, turn);
-      else this.#options.room().handed(item.to, keyId);
+      if (ids.has(item.id)) this.#leaveOut(item.to, "the relay does not keep your keys for them", turn);
+      else {
+        this.#options.room().handed(item.to, keyId);
+        this.#options.keyring.reached(item.to);
+      }
     }
     return true;
   }
@@ -130,10 +134,16 @@ export class KeyHandover {
     return false;
   }
 
-  #leaveOut(who: Fingerprint, turn: Turn): void {
+  /** Who is gone and keeps nothing never comes back, though the log still has them. */
+  #canBeReached(who: Fingerprint): boolean {
+    const person = this.#options.people.get(who);
+    return person !== undefined && canBeReached(person);
+  }
+
+  #leaveOut(who: Fingerprint, why: string, turn: Turn): void {
+    const { keyring, people } = this.#options;
     this.#leftOut.set(who, turn.nowMs + LEFT_OUT_MS);
-    const handle = this.#options.people.get(who)?.certificate.handle ?? "somebody";
-    notice(turn, "keysMissing", `${handle} cannot read what you write yet: the relay gave no keys for them`);
+    keyring.tellUnreached(who, { handle: people.get(who)?.certificate.handle ?? "somebody", why }, turn);
   }
 }
 

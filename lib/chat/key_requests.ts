@@ -7,7 +7,7 @@
 import type { Bytes } from "../bytes/writer.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 
-/** How long an answer may take; whoever's keys are not there by then is left out and named (PROTOCOL §4, Rotation). */
+/** How long an answer may take; whoever's keys are not there by then is left out and named (PROTOCOL 3.14). */
 export const KEY_REQUEST_TIMEOUT_MS = 5_000;
 /** How long somebody whose keys did not come is left out before the next line asks again. */
 export const KEY_RETRY_AFTER_MS = 30_000;

@@ -52,6 +52,8 @@ export class Keyring {
   readonly #ownId: Bytes;
   /** With whom a new session is to begin before they are written to. */
   readonly #outdated = new Set<Fingerprint>();
+  /** Of whom the person was told that they cannot be written to. */
+  readonly #unreached = new Set<Fingerprint>();
   /** When a new session was last wanted because a box did not fit. */
   readonly #doubtedAtMs = new Map<Fingerprint, number>();
   #answersSinceMs = 0;
@@ -161,7 +163,10 @@ export class Keyring {
    */
   async open(box: Bytes, nowMs: number): Promise<Opened> {
     const opened = await this.#book.open(box, { nowMs });
-    if (opened.kind === "opened") this.#outdated.delete(opened.peer.fingerprint); // they have that session for certain
+    if (opened.kind === "opened") {
+      this.#outdated.delete(opened.peer.fingerprint); // they have that session for certain
+      this.reached(opened.peer.fingerprint);
+    }
     if (opened.kind === "unopenable" && opened.isRouted) this.#doubt(opened.peer, nowMs);
     return opened;
   }
@@ -181,12 +186,23 @@ export class Keyring {
   }
 
   /**
-   * Writes to somebody on the session that they wrote on just now: they have it for certain.
+   * Tells that somebody cannot be written to, once until they can.
    * @param of whom
-   * @param sessionId from what was opened
+   * @param fact what they are called, and why it is so
+   * @param turn time and effects
    */
-  writeOn(of: Fingerprint, sessionId: Bytes): void {
-    this.#book.peer(of).useSession(sessionId);
+  tellUnreached(of: Fingerprint, { handle, why }: { readonly handle: string; readonly why: string }, turn: Turn): void {
+    if (this.#unreached.has(of)) return;
+    this.#unreached.add(of);
+    notice(turn, "keysMissing", `${handle} cannot read what you write yet: ${why}`);
+  }
+
+  /**
+   * Notes that somebody can be written to.
+   * @param of whom
+   */
+  reached(of: Fingerprint): void {
+    this.#unreached.delete(of);
   }
 
   /**
@@ -299,7 +315,7 @@ export class Keyring {
       this.#requests.fail(of, options.nowMs);
       this.#outdated.delete(of); // without fresh keys, the sessions there are must do
       if (this.hasSession(of)) return;
-      return notice(options, "keysMissing", `${handle} cannot read what you write yet: the relay has no keys for them`);
+      return this.tellUnreached(of, { handle, why: "the relay has no keys for them" }, options);
     }
     const expect = { expectFingerprint: of, nowMs: options.nowMs };
     try {
@@ -307,10 +323,12 @@ export class Keyring {
         ? await verifyLiveBundle(body, { ...expect, requesterId: this.#ownId, nonce })
         : await verifyBundle(body, expect);
       await this.#book.peer(of).startFrom(bundle, { nowMs: options.nowMs });
+      this.reached(of);
       this.#outdated.delete(of);
     } catch (error) {
       if (!(error instanceof AuthError || error instanceof DecodeError || error instanceof ProtocolError)) throw error;
       this.#requests.fail(of, options.nowMs);
+      this.#unreached.add(of);
       notice(
         options,
         "keysRefused",

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { SealedForRoom } from "../e2ee/room.ts";
 import type { EventId, Fingerprint, StreamName } from "../wire/messages.ts";
 import type { Place, Ref } from "./events.ts";
 
@@ -19,6 +20,8 @@ export const PUBLISHED_MAX_BYTES: number = 1024 * 1024;
 export interface OutgoingLine {
   /** The id of its event, the same for all readers. */
   readonly id: EventId;
+  /** What it is. */
+  readonly kind: "text" | "topic" | "invitation";
   /** Where the person wrote it. */
   readonly place: Place;
   /** The stream that it is published in. */
@@ -33,6 +36,16 @@ export interface OutgoingLine {
   readonly sentAtMs: number;
   /** What a script put beside it. */
   readonly ref?: Ref;
+  /** The room that somebody is invited to. */
+  readonly invitesTo?: Fingerprint;
+  /** What that room is about. */
+  readonly topic?: string;
+}
+
+/** What was sealed of a line for a room; nothing of it is in a private one. */
+export interface PublishedRoomMessage extends SealedForRoom {
+  /** Its number among ours, which it keeps when it is sealed again. */
+  readonly m: number;
 }
 
 /** The lines of one client that the relay has not accepted yet. */
@@ -40,9 +53,11 @@ export class Outgoing {
   /** Every line on its way, in the order in which they were written. */
   readonly #lines = new Map<EventId, OutgoingLine>();
   readonly #waiting = new Map<StreamName, OutgoingLine[]>();
-  /** What of them is with the relay, and how long it is. */
+  /** What of them is with the relay, and how long it is, in the order in which it was handed over. */
   readonly #publishedBytes = new Map<EventId, number>();
   #publishedTotalBytes = 0;
+  /** What was sealed of those for rooms, the ones that wait to be sealed again included. */
+  readonly #sealed = new Map<EventId, PublishedRoomMessage>();
 
   /** Whether no further line may be taken. */
   get isFull(): boolean {
@@ -57,6 +72,15 @@ export class Outgoing {
   /** Whether so much is with the relay that nothing more is handed to it before it accepts some. */
   get isRelayBusy(): boolean {
     return this.#publishedTotalBytes >= PUBLISHED_MAX_BYTES;
+  }
+
+  /**
+   * Tells whether lines of a stream are on their way.
+   * @param stream the stream
+   * @returns `false` once all were accepted or given up
+   */
+  has(stream: StreamName): boolean {
+    return [...this.#lines.values()].some((line) => line.stream === stream);
   }
 
   /** The streams in which lines wait. */
@@ -98,8 +122,10 @@ export class Outgoing {
    * Notes that a line is with the relay.
    * @param line a line that was taken
    * @param bodyBytes the length of what was handed over
+   * @param sealed what was sealed, of a line for a room
    */
-  publish(line: OutgoingLine, bodyBytes: number): void {
+  publish(line: OutgoingLine, bodyBytes: number, sealed?: PublishedRoomMessage): void {
+    if (sealed !== undefined) this.#sealed.set(line.id, sealed);
     this.#publishedBytes.set(line.id, bodyBytes);
     this.#publishedTotalBytes += bodyBytes;
   }
@@ -114,12 +140,59 @@ export class Outgoing {
   }
 
   /**
+   * Puts a line back that the relay did not take, to be sealed again: before all that were written after it.
+   * @param line one that is with the relay
+   */
+  requeue(line: OutgoingLine): void {
+    this.#publishedTotalBytes -= this.#publishedBytes.get(line.id) ?? 0;
+    this.#publishedBytes.delete(line.id);
+    const order = new Map([...this.#lines.keys()].map((id, i) => [id, i]));
+    const place = ({ id }: OutgoingLine) => order.get(id) ?? 0;
+    const queue = [...this.#waiting.get(line.stream) ?? [], line];
+    this.#waiting.set(line.stream, queue.toSorted((a, b) => place(a) - place(b)));
+  }
+
+  /**
+   * Gives what was sealed last of a line for a room.
+   * @param id its event's id
+   * @returns the message and its number, `undefined` when it was never sealed
+   */
+  sealed(id: EventId): PublishedRoomMessage | undefined {
+    return this.#sealed.get(id);
+  }
+
+  /**
+   * Finds the line of a room that has been with the relay longest.
+   * @param stream the room's
+   * @returns what was sealed of it, `undefined` when none is
+   */
+  oldestPublished(stream: StreamName): PublishedRoomMessage | undefined {
+    for (const id of this.#publishedBytes.keys()) {
+      if (this.#lines.get(id)?.stream === stream) return this.#sealed.get(id);
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes out all lines of a conversation that is over.
+   * @param stream its stream
+   * @returns them, in the order in which they were written
+   */
+  dropStream(stream: StreamName): OutgoingLine[] {
+    const lines = [...this.#lines.values()].filter((line) => line.stream === stream);
+    this.#waiting.delete(stream);
+    for (const { id } of lines) this.settle(id);
+    return lines;
+  }
+
+  /**
    * Notes that a line is not on its way any more: the relay has answered for it, or it cannot be sent.
    * @param id its event's id
    */
   settle(id: EventId): void {
     this.#publishedTotalBytes -= this.#publishedBytes.get(id) ?? 0;
     this.#publishedBytes.delete(id);
+    this.#sealed.delete(id);
     this.#lines.delete(id);
   }
 

@@ -1,18 +1,50 @@
 /**
- * Our own ops of a room on their way (PROTOCOL §4): we join unless we are a member already, and leave when the person
- * says so. An op that was void is made again under the newest head, a few times.
+ * Our own ops of a room on their way (PROTOCOL 3.12): what the person asks for, and joining, which we do by ourselves. An
+ * op that was void because the log moved on meanwhile is made again under the newest head, a few times.
  * @module
  */
 
-import { ProtocolError } from "../bytes/errors.ts";
+import { assertNever } from "../bytes/errors.ts";
+import { equalBytes } from "../bytes/equal.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import { joinOp, leaveOp, type OpAuthor, type OpContext } from "../e2ee/membership_make.ts";
-import type { Member } from "../e2ee/roster.ts";
-import { encodeClientMessage, type EventId, type StreamName } from "../wire/messages.ts";
+import type { Certificate } from "../e2ee/certificate.ts";
+import type { AppliedOp } from "../e2ee/membership.ts";
+import {
+  addOp,
+  hereOp,
+  joinOp,
+  leaveOp,
+  type OpAuthor,
+  type OpContext,
+  promoteOp,
+  removeOp,
+} from "../e2ee/membership_make.ts";
+import type { RemoveReason } from "../e2ee/membership_op.ts";
+import type { VoidReason } from "../e2ee/membership_rules.ts";
+import { encodeClientMessage, type EventId, type Fingerprint, type StreamName } from "../wire/messages.ts";
+import type { Ref } from "./events.ts";
 import type { Turn } from "./turn.ts";
 
-/** How often a join that was void is tried again: others joined at the same moment, or a hostile relay plays with us. */
-export const JOINS_MAX = 8;
+/** How often an op that was void is made again: others wrote at the same moment, or a hostile relay plays with us. */
+export const TRIES_MAX = 8;
+
+/** What we want of a room. */
+export type OwnOp =
+  /** The op that begins it, made before, for the id of an invite room follows from it. */
+  | { readonly kind: "create"; readonly encoded: Bytes }
+  | { readonly kind: "join" | "leave" | "here" }
+  | { readonly kind: "add"; readonly subject: Certificate }
+  | { readonly kind: "remove"; readonly subject: Fingerprint; readonly reason: RemoveReason }
+  | { readonly kind: "promote"; readonly subject: Fingerprint };
+
+/** What became of it: `refused` says why the relay did not place it. */
+export type OwnOpOutcome =
+  & { readonly op: OwnOp; readonly ref: Ref | undefined }
+  & (
+    | { readonly kind: "done" }
+    | { readonly kind: "void"; readonly reason: VoidReason }
+    | { readonly kind: "refused"; readonly code: string; readonly message: string }
+  );
 
 /** What ops are made with. */
 export interface OwnOpsOptions {
@@ -24,12 +56,21 @@ export interface OwnOpsOptions {
   readonly newEventId: () => EventId;
 }
 
+interface Pending {
+  readonly op: OwnOp;
+  readonly ref: Ref | undefined;
+  readonly bytes: Bytes;
+  readonly triesLeft: number;
+}
+
+/** Why an op can be made again: it was right for a log that has moved on. */
+const OUTRUN: readonly VoidReason[] = ["outdated", "oldSeen", "unknownSeen"];
+
 /** The ops of one client in one room. */
 export class OwnOps {
   readonly #options: OwnOpsOptions;
-  /** Those that the relay has not answered. */
-  readonly #underWay = new Map<EventId, Bytes>();
-  #joinsLeft = JOINS_MAX;
+  /** Those of which we do not know yet what they did. */
+  readonly #pending = new Map<EventId, Pending>();
 
   /**
    * Starts with none.
@@ -39,57 +80,114 @@ export class OwnOps {
     this.#options = options;
   }
 
+  /** Whether nothing is under way. */
+  get isEmpty(): boolean {
+    return this.#pending.size === 0;
+  }
+
   /**
-   * Takes an op out that the relay has answered.
+   * Tells whether one of a kind is under way.
+   * @param kind which
+   * @returns whether its place is awaited
+   */
+  has(kind: OwnOp["kind"]): boolean {
+    return [...this.#pending.values()].some(({ op }) => op.kind === kind);
+  }
+
+  /**
+   * Finds an op of ours that the relay has placed.
    * @param id its event's id
-   * @returns the op, `undefined` when it is none of ours
+   * @returns the op, `undefined` when it is none of ours, or was seen in the log before
    */
-  take(id: EventId): Bytes | undefined {
-    const op = this.#underWay.get(id);
-    this.#underWay.delete(id);
-    return op;
+  find(id: EventId): Bytes | undefined {
+    return this.#pending.get(id)?.bytes;
   }
 
   /**
-   * Joins, or shows our newest certificate, unless the log has it already or an op of ours is under way.
-   * @param own how the log knows us, `undefined` if it does not
+   * Makes an op and publishes it.
+   * @param op what we want
    * @param context the newest place in the log
-   * @param turn time and effects
-   * @throws {ProtocolError} when every join was void
+   * @param options time and effects, what a script put beside its line, and how often it may be made
    */
-  async join(own: Member | undefined, context: OpContext, turn: Turn): Promise<void> {
-    const { author } = this.#options;
-    const isCurrent = own !== undefined && own.certificate.createdMs >= author.certificate.createdMs;
-    if (isCurrent || this.#underWay.size > 0 || (this.#joinsLeft === 0 && own !== undefined)) return;
-    if (this.#joinsLeft < 0) return; // left for good
-    if (this.#joinsLeft === 0) throw new ProtocolError("Cannot join the room: every join of ours is void");
-    this.#joinsLeft--;
-    this.#publish(await joinOp(author, context), turn);
+  async publish(
+    op: OwnOp,
+    context: OpContext,
+    options: Turn & { readonly ref?: Ref | undefined; readonly tries?: number },
+  ): Promise<void> {
+    const { stream, newEventId } = this.#options;
+    const id = newEventId();
+    const bytes = await this.#make(op, context);
+    this.#pending.set(id, { op, ref: options.ref, bytes, triesLeft: (options.tries ?? TRIES_MAX) - 1 });
+    const packet = encodeClientMessage({ t: "publish", stream, kind: "op", id }, bytes);
+    options.effects.push({ kind: "send", packet });
   }
 
   /**
-   * Leaves for good.
-   * @param context the newest place in the log
-   * @param turn time and effects
+   * Takes in what became of a placed op, of whoever it is.
+   * @param bytes the op
+   * @param applied what it did
+   * @param options the newest place in the log, time and effects
+   * @returns what became of it if it was ours, `undefined` as well when it is made once more
    */
-  async leave(context: OpContext, turn: Turn): Promise<void> {
-    this.#joinsLeft = -1;
-    this.#publish(await leaveOp(this.#options.author, context), turn);
+  async applied(
+    bytes: Bytes,
+    applied: AppliedOp,
+    options: Turn & { readonly context: OpContext },
+  ): Promise<OwnOpOutcome | undefined> {
+    for (const [id, pending] of this.#pending) {
+      if (!equalBytes(pending.bytes, bytes)) continue;
+      this.#pending.delete(id);
+      const { op, ref, triesLeft } = pending;
+      if (applied.valid) return { kind: "done", op, ref };
+      if (!OUTRUN.includes(applied.reason) || triesLeft === 0 || op.kind === "create") {
+        return { kind: "void", reason: applied.reason, op, ref };
+      }
+      const { context, ...turn } = options;
+      await this.publish(op, context, { ...turn, ref, tries: triesLeft });
+      return undefined;
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes in that the relay did not place an op.
+   * @param id its event's id
+   * @param answer why: a code and a sentence of the relay's
+   * @returns what became of it; `undefined` when it is none of ours
+   */
+  refused(id: EventId, { code, message }: { readonly code: string; readonly message: string }):
+    | OwnOpOutcome
+    | undefined {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return undefined;
+    this.#pending.delete(id);
+    return { kind: "refused", code, message, op: pending.op, ref: pending.ref };
   }
 
   /** Forgets what is under way: the log is another. */
   restart(): void {
-    this.#underWay.clear();
-    if (this.#joinsLeft >= 0) this.#joinsLeft = JOINS_MAX;
+    this.#pending.clear();
   }
 
-  #publish(op: Bytes, turn: Turn): void {
-    const { stream, newEventId } = this.#options;
-    const id = newEventId();
-    this.#underWay.set(id, op);
-    turn.effects.push({
-      kind: "send",
-      packet: encodeClientMessage({ t: "publish", stream, kind: "op", id }, op),
-    });
+  #make(op: OwnOp, context: OpContext): Promise<Bytes> {
+    const { author } = this.#options;
+    switch (op.kind) {
+      case "create":
+        return Promise.resolve(op.encoded);
+      case "join":
+        return joinOp(author, context);
+      case "leave":
+        return leaveOp(author, context);
+      case "here":
+        return hereOp(author, context);
+      case "add":
+        return addOp(author, context, op.subject);
+      case "remove":
+        return removeOp(author, context, { subject: op.subject, reason: op.reason });
+      case "promote":
+        return promoteOp(author, context, op.subject);
+      default:
+        return assertNever(op);
+    }
   }
 }

@@ -28,7 +28,7 @@ export interface Person {
   readonly certificate: Certificate;
   /** The handle folded, as names are compared. */
   readonly folded: string;
-  /** The rooms that both of us are in, by id. */
+  /** The rooms of ours that they are in right now, as the relay says, by id. */
   readonly rooms: ReadonlySet<Fingerprint>;
   /** Whether the relay says that they are linked. */
   readonly isHere: boolean;
@@ -141,15 +141,29 @@ export class People {
    * Forgets that somebody is in a room.
    * @param fingerprint who
    * @param room which one
+   * @param isLinked whether they are linked to the relay still
    * @returns who it was, `undefined` when they were not there
    */
-  leave(fingerprint: Fingerprint, room: Fingerprint): Person | undefined {
+  leave(fingerprint: Fingerprint, room: Fingerprint, isLinked = false): Person | undefined {
     const person = this.#people.get(fingerprint);
     if (person === undefined || !person.rooms.has(room)) return undefined;
     const rooms = new Set(person.rooms);
     rooms.delete(room);
-    this.#people.set(fingerprint, { ...person, rooms, isHere: false });
+    this.#people.set(fingerprint, { ...person, rooms, isHere: isLinked || rooms.size > 0 });
     return person;
+  }
+
+  /**
+   * Forgets who is in a room, for we are in it no more.
+   * @param room which one
+   */
+  leaveRoom(room: Fingerprint): void {
+    for (const [fingerprint, person] of this.#people) {
+      if (!person.rooms.has(room)) continue;
+      const rooms = new Set(person.rooms);
+      rooms.delete(room);
+      this.#people.set(fingerprint, { ...person, rooms });
+    }
   }
 
   /**
@@ -173,20 +187,11 @@ export class People {
   }
 
   /**
-   * Lists those in a room.
-   * @param room which one
+   * Lists those who are linked to the relay.
    * @returns who is there, by handle
    */
-  inRoom(room: Fingerprint): Person[] {
-    return this.#sorted((person) => person.rooms.has(room));
-  }
-
-  /**
-   * Lists those who are linked to the relay but in none of our rooms.
-   * @returns who is there, by handle
-   */
-  elsewhere(): Person[] {
-    return this.#sorted((person) => person.isHere && person.rooms.size === 0);
+  here(): Person[] {
+    return this.#sorted((person) => person.isHere);
   }
 
   /**
@@ -219,6 +224,18 @@ export class People {
    */
   resolveMet(name: string): Person {
     return onlyOne(this.#meant(name), "Nobody of that name was met yet", "/peers shows who was.");
+  }
+
+  /**
+   * Finds the one of some people whom a name means.
+   * @param some who may be meant
+   * @param name a handle in any spelling that folds to theirs
+   * @returns `undefined` when it is the name of none of them, or of several
+   */
+  among(some: readonly Person[], name: string): Person | undefined {
+    const folded = foldedOrNone(name);
+    const [only, other] = some.filter((person) => person.folded === folded);
+    return other === undefined ? only : undefined;
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
- * Who is here: the room's roster, those who come and go, and the answers to `/users`. Its law: nobody counts as being
- * in the room, and nothing is sealed for them, before the person was shown them.
+ * Who is on the relay: those whom it names are met here, and the answers to `/users`. Who is in which room is for
+ * `room_place.ts` to say.
  * @module
  */
 
@@ -9,10 +9,9 @@ import { ByteReader } from "../bytes/reader.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { CERTIFICATE_MAX_BYTES, verifyCertificate } from "../e2ee/certificate.ts";
 import { encodeClientMessage, type Fingerprint, type RelayMessage } from "../wire/messages.ts";
-import type { Member, Ref } from "./events.ts";
+import type { Member, Ref, RoomMember } from "./events.ts";
 import type { Keyring } from "./keyring.ts";
 import type { Meeting, People, Person } from "./people.ts";
-import type { Room } from "./receiving.ts";
 import { notice, type Turn } from "./turn.ts";
 import { WhoRequests } from "./who_requests.ts";
 
@@ -20,19 +19,18 @@ import { WhoRequests } from "./who_requests.ts";
 export interface PresenceOptions {
   /** Ourselves, whom no list shows. */
   readonly own: Fingerprint;
-  /** The room that we are in, `undefined` in none. */
-  readonly room: Room | undefined;
   /** Who was shown. */
   readonly people: People;
+  /** Gives the room that the person is in, `undefined` in none. */
+  readonly current: () => { readonly name: string; readonly members: readonly RoomMember[] } | undefined;
   /** Who begins a new session with somebody whose client may have lost the old ones. */
   readonly keyring: Keyring;
 }
 
-/** Those in one client's room and on its relay. */
+/** Those on one client's relay. */
 export class Presence {
   readonly #options: PresenceOptions;
   readonly #who = new WhoRequests();
-  #isShown = false;
 
   /**
    * Starts with nobody.
@@ -40,49 +38,6 @@ export class Presence {
    */
   constructor(options: PresenceOptions) {
     this.#options = options;
-  }
-
-  /**
-   * Lists those in the room, for the person's first look; from now on every change is told.
-   * @returns who is there, by handle
-   */
-  begin(): Member[] {
-    this.#isShown = true;
-    return this.#members();
-  }
-
-  /**
-   * Takes in a page of the room's roster. One that comes late is told like people who join.
-   * @param body certificates
-   * @param turn time and effects
-   * @throws {DecodeError} when the page is malformed
-   */
-  async roster(body: Bytes, turn: Turn): Promise<void> {
-    for (const certificate of cutCertificates(body)) await this.#enter(certificate, turn.nowMs, turn);
-  }
-
-  /**
-   * Takes in that somebody joined.
-   * @param at the relay's time
-   * @param certificate who
-   * @param turn time and effects
-   */
-  async joined(at: number, certificate: Bytes, turn: Turn): Promise<void> {
-    await this.#enter(certificate, at, turn);
-  }
-
-  /**
-   * Takes in that somebody left.
-   * @param message who, when and why
-   * @param turn time and effects
-   */
-  left(message: Extract<RelayMessage, { t: "left" }>, turn: Turn): void {
-    const { room, people } = this.#options;
-    const person = room && people.leave(message.who, room.id);
-    if (room === undefined || person === undefined || !this.#isShown) return;
-    const { handle, fingerprint } = person.certificate;
-    const { at, reason } = message;
-    turn.effects.push({ kind: "show", event: { type: "left", room: room.name, at, reason, handle, fingerprint } });
   }
 
   /** Those who asked and were not answered. */
@@ -127,13 +82,14 @@ export class Presence {
     const { people } = this.#options;
     const linked = new Set<Fingerprint>();
     for (const certificate of answer.certificates) {
-      const meeting = await this.#meet(certificate, turn, { isHere: true });
+      const meeting = await this.meet(certificate, turn, { isHere: true });
       if (meeting !== undefined) linked.add(meeting.person.certificate.fingerprint);
     }
     people.keepHere(linked);
-    const { name: room } = this.#options.room ?? { name: "" };
-    const members = this.#members();
-    const elsewhere = people.elsewhere().map((person) => people.show(person));
+    const { name: room, members } = this.#options.current() ?? { name: "", members: [] };
+    const inRoom = new Set(members.map(({ fingerprint }) => fingerprint));
+    const elsewhere = people.here().filter(({ certificate: { fingerprint } }) => !inRoom.has(fingerprint))
+      .map((person) => people.show(person));
     for (const ref of answer.refs) {
       const refField = ref === undefined ? {} : { ref };
       turn.effects.push({ kind: "show", event: { type: "users", room, members, elsewhere, ...refField } });
@@ -149,31 +105,13 @@ export class Presence {
   }
 
   /**
-   * Warns of a member whose key changed.
-   * @param member who
+   * Meets a certificate that the relay gave; one that is not what it seems is told and its owner left out.
+   * @param bytes the certificate
    * @param turn time and effects
+   * @param where the room they are in, or that they are linked
+   * @returns who it is, `undefined` when it is us, or not valid
    */
-  warnIfChanged(member: Member, turn: Turn): void {
-    if (member.trust !== "changed" || member.distrusted) return; // whoever distrusts a key needs no telling
-    const { people } = this.#options;
-    const person = people.get(member.fingerprint);
-    if (person !== undefined) notice(turn, "keyChanged", changedWarning(people, person));
-  }
-
-  async #enter(certificate: Bytes, at: number, turn: Turn): Promise<void> {
-    const { room, people } = this.#options;
-    const meeting = room && await this.#meet(certificate, turn, { room: room.id });
-    if (room === undefined || meeting === undefined) return;
-    this.#options.keyring.expect(meeting.person.certificate.fingerprint);
-    if (!this.#isShown) return;
-    if (!meeting.isNewInRoom && !meeting.hasNewCertificate) return; // told before
-    const member = people.show(meeting.person);
-    turn.effects.push({ kind: "show", event: { type: "joined", room: room.name, at, ...member } });
-    this.warnIfChanged(member, turn);
-  }
-
-  /** Meets a certificate that the relay gave; one that is not what it seems is told and its owner left out. */
-  async #meet(
+  async meet(
     bytes: Bytes,
     turn: Turn,
     where: { readonly room?: Fingerprint; readonly isHere?: boolean },
@@ -197,14 +135,15 @@ export class Presence {
     keyring.renew(meeting.person.certificate);
     return meeting;
   }
-
-  #members(): Member[] {
-    const { people, room } = this.#options;
-    return room === undefined ? [] : people.inRoom(room.id).map((person) => people.show(person));
-  }
 }
 
-function cutCertificates(body: Bytes): Bytes[] {
+/**
+ * Cuts a page of certificates.
+ * @param body the page
+ * @returns each of them, not verified
+ * @throws {DecodeError} when the page is malformed
+ */
+export function cutCertificates(body: Bytes): Bytes[] {
   const reader = new ByteReader(body, "certificates");
   const certificates: Bytes[] = [];
   while (reader.remaining > 0) certificates.push(reader.lv(CERTIFICATE_MAX_BYTES));
@@ -224,4 +163,16 @@ export function changedWarning(people: People, person: Person): string {
     (people.hasVerifiedName(person)
       ? `compare numbers again (/verify ${name}): you had verified another key. /trust ${name} accepts it unverified`
       : `compare numbers (/verify ${name}) or accept the new key unseen with /trust ${name}`);
+}
+
+/**
+ * Warns of somebody whose key changed.
+ * @param people who was met
+ * @param member who
+ * @param turn time and effects
+ */
+export function warnIfChanged(people: People, member: Member, turn: Turn): void {
+  if (member.trust !== "changed" || member.distrusted) return; // whoever distrusts a key needs no telling
+  const person = people.get(member.fingerprint);
+  if (person !== undefined) notice(turn, "keyChanged", changedWarning(people, person));
 }

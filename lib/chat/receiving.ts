@@ -1,24 +1,20 @@
 /**
- * From an event of the relay's to what the person is shown. Events of a stream are taken strictly in order; nothing of
- * what the relay says about them is shown but their time and their order.
+ * From an event of the relay's to what the person is shown: how far each stream was read, and what arrives in one's own
+ * inbox. Events of a stream are taken strictly in order; nothing of what the relay says about them is shown but their
+ * time and their order.
  * @module
  */
 
 import { AuthError, DecodeError, ProtocolError, UserError } from "../bytes/errors.ts";
-import { equalBytes } from "../bytes/equal.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import type { Certificate } from "../e2ee/certificate.ts";
+import { isSenderKey } from "../e2ee/sender_key.ts";
 import type { Cursor, EventId, Fingerprint, StreamName } from "../wire/messages.ts";
-import { type Content, decodeContent } from "./content.ts";
-import type { Place } from "./events.ts";
+import { decodeContent, type PrivateContent } from "./content.ts";
 import type { Keyring } from "./keyring.ts";
 import type { People, Person } from "./people.ts";
-import { decodeRoomCopies } from "./room_copies.ts";
-import type { StoredCursor } from "./state.ts";
+import type { Showing } from "./showing.ts";
+import type { CursorChange, StoredCursor } from "./state.ts";
 import { notice, type Turn } from "./turn.ts";
-
-/** A sender's clock that differs by more is pointed out (PROTOCOL §6). */
-export const CLOCK_SKEW_MAX_MS: number = 5 * 60 * 1_000;
 
 /** What the relay says about an event. */
 export interface EventHead {
@@ -46,12 +42,24 @@ interface Position extends Omit<StoredCursor, "relay" | "stream"> {
   readonly isAnew?: true;
 }
 
+/** What takes what comes in private and belongs to rooms. */
+export interface RoomPost {
+  /** Takes a sender key, as it was opened, from whose session. */
+  readonly key: (plaintext: Bytes, peer: Fingerprint, turn: Turn) => Promise<void>;
+  /** Takes an invitation of somebody who was introduced. */
+  readonly invited: (content: Extract<PrivateContent, { kind: "invitation" }>, by: Person, turn: Turn) => Promise<void>;
+}
+
 /** What `Receiving` is made from. */
 export interface ReceivingOptions {
   /** Who was shown. */
   readonly people: People;
   /** What opens boxes. */
   readonly keyring: Keyring;
+  /** What shows texts. */
+  readonly showing: Showing;
+  /** Takes what came in private and belongs to rooms. */
+  readonly rooms: RoomPost;
   /** The relay that streams are read from. */
   readonly relay: Fingerprint;
   /** How far streams were read in earlier runs, on whatever relay. */
@@ -64,16 +72,13 @@ export const HELD_MAX = 64;
 /** A message whose author the relay never showed. */
 interface HeldMessage {
   readonly from: Fingerprint;
-  readonly content: Content;
+  readonly content: PrivateContent;
   readonly head: EventHead;
-  readonly room: Room | undefined;
 }
 
 /** The events of one client on their way in. */
 export class Receiving {
-  readonly #people: People;
-  readonly #keyring: Keyring;
-  readonly #relay: Fingerprint;
+  readonly #options: ReceivingOptions;
   /** How far streams were read when the last run ended. */
   readonly #saved = new Map<StreamName, StoredCursor>();
   /** The last place processed in each stream that we subscribed to. */
@@ -84,17 +89,13 @@ export class Receiving {
   readonly #moved = new Set<StreamName>();
   /** What waits for its author to be introduced. */
   readonly #held: HeldMessage[] = [];
-  /** Peers whose clock was pointed out. */
-  readonly #skewed = new Set<Fingerprint>();
 
   /**
    * Starts with no stream.
    * @param options who was shown, what opens boxes, and where the last run stood
    */
   constructor(options: ReceivingOptions) {
-    this.#people = options.people;
-    this.#keyring = options.keyring;
-    this.#relay = options.relay;
+    this.#options = options;
     for (const cursor of options.cursors) if (cursor.relay === options.relay) this.#saved.set(cursor.stream, cursor);
   }
 
@@ -104,25 +105,50 @@ export class Receiving {
    * @returns the place after which it was not read yet; `null`, from now on, when it was never heard
    */
   cursor(stream: StreamName): Cursor | null {
-    const saved = this.#saved.get(stream);
-    return saved === undefined ? null : { generation: saved.generation, seq: saved.seq };
+    const place = this.#positions.get(stream) ?? this.#saved.get(stream);
+    return place === undefined ? null : { generation: place.generation, seq: place.seq };
+  }
+
+  /**
+   * Wants a stream read from its oldest event on, though it was never heard.
+   * @param stream a room's that others wrote in before we could hear it
+   * @param generation the life of the relay's log
+   */
+  readFromStart(stream: StreamName, generation: string): void {
+    if (this.cursor(stream) === null) this.#move(stream, { generation, seq: 0, at: 0, isAnew: true });
+  }
+
+  /**
+   * Forgets a stream.
+   * @param stream of a room that we left
+   */
+  forget(stream: StreamName): void {
+    this.#positions.delete(stream);
+    this.#saved.delete(stream);
+    this.#heads.delete(stream);
+    this.#moved.add(stream);
   }
 
   /**
    * Takes in where a stream begins for us: after our cursor, or with what comes next.
    * @param stream one that we subscribed to
    * @param log the life of the relay's log, and the stream's last place now
-   * @throws {ProtocolError} when it has begun: beginning again elsewhere would hide messages or repeat them; or when
-   * the relay should have said that its log is another
+   * @throws {ProtocolError} when the relay should have said that its log is another: beginning elsewhere would hide
+   * messages or repeat them
    */
   begin(stream: StreamName, log: { readonly generation: string; readonly head: number }): void {
     this.#heads.set(stream, log.head);
+    const begun = this.#positions.get(stream);
+    if (begun !== undefined) {
+      if (begun.generation === log.generation && begun.seq <= log.head) return; // goes on where it stands
+      throw new ProtocolError("Cannot begin a stream twice");
+    }
     const saved = this.#saved.get(stream);
-    if (saved === undefined) return this.#begin(stream, { generation: log.generation, seq: log.head, at: 0 });
+    if (saved === undefined) return this.#move(stream, { generation: log.generation, seq: log.head, at: 0 });
     if (saved.generation !== log.generation || saved.seq > log.head) {
       throw new ProtocolError("Cannot begin a stream at a cursor of another log");
     }
-    this.#begin(stream, { generation: saved.generation, seq: saved.seq, at: saved.at });
+    this.#move(stream, { generation: saved.generation, seq: saved.seq, at: saved.at });
   }
 
   /**
@@ -133,10 +159,23 @@ export class Receiving {
    * @throws {ProtocolError} when there was no cursor, or the stream has begun
    */
   beginAnew(stream: StreamName, log: { readonly generation: string; readonly head: number }): void {
-    if (!this.#saved.has(stream)) throw new ProtocolError("Cannot reset a stream that was never read");
+    if (this.cursor(stream) === null) throw new ProtocolError("Cannot reset a stream that was never read");
+    if (this.#heads.has(stream)) throw new ProtocolError("Cannot reset a stream that has begun");
     const { generation } = log;
-    this.#begin(stream, { generation, seq: 0, at: 0, isAnew: true });
+    if (this.#positions.get(stream)?.generation === generation) {
+      throw new ProtocolError("Cannot reset a stream to the log that it is read from");
+    }
+    this.#move(stream, { generation, seq: 0, at: 0, isAnew: true });
     this.#heads.set(stream, log.head);
+  }
+
+  /**
+   * Tells whether a stream is being heard.
+   * @param stream the stream
+   * @returns whether the relay has said from where on
+   */
+  hasBegun(stream: StreamName): boolean {
+    return this.#heads.has(stream);
   }
 
   /**
@@ -153,18 +192,16 @@ export class Receiving {
    * Tells what a store is to keep that was not told before.
    * @returns the places of streams that moved
    */
-  takeChanges(): StoredCursor[] {
+  takeChanges(): CursorChange[] {
     const changes = [...this.#moved].map((stream) => {
-      const { generation, seq, at } = this.#positions.get(stream) as Position;
-      return { relay: this.#relay, stream, generation, seq, at };
+      const place = this.#positions.get(stream);
+      const base = { relay: this.#options.relay, stream };
+      return place === undefined
+        ? { ...base, isForgotten: true as const }
+        : { ...base, generation: place.generation, seq: place.seq, at: place.at };
     });
     this.#moved.clear();
     return changes;
-  }
-
-  #begin(stream: StreamName, position: Position): void {
-    if (this.#positions.has(stream)) throw new ProtocolError("Cannot begin a stream twice");
-    this.#move(stream, position);
   }
 
   #move(stream: StreamName, position: Position): void {
@@ -173,39 +210,61 @@ export class Receiving {
   }
 
   /**
-   * Moves a stream's place on.
-   * @param head the place of the event that is being taken in, one's own included; of a stream that we are not
-   * subscribed to nothing is kept
-   * @param turn time and effects
-   * @returns whether the event is new and of a stream that we read
-   * @throws {ProtocolError} when its time is before that of an earlier place
+   * Tells whether an event is new.
+   * @param head its place
+   * @returns `false` as well for a stream that we do not read
    */
-  advance(head: Pick<EventHead, "stream" | "seq" | "at">, turn: Turn): boolean {
-    const { stream, seq, at } = head;
+  isNew({ stream, seq }: Pick<EventHead, "stream" | "seq">): boolean {
     const last = this.#positions.get(stream);
-    if (last === undefined || seq <= last.seq) return false;
-    if (at < last.at) throw new ProtocolError("Cannot take event: its time is before that of an earlier one");
-    const missing = last.isAnew ? 0 : seq - last.seq - 1;
-    if (missing > 0) notice(turn, "gap", `${missing} ${missing === 1 ? "message is" : "messages are"} missing here`);
-    this.#move(stream, { generation: last.generation, seq, at });
-    return true;
+    return last !== undefined && seq > last.seq;
   }
 
   /**
-   * Takes in an event.
+   * Counts the places that are left out before an event.
+   * @param head its place
+   * @returns how many; 0 as well for one that is not new, and where nobody knows which place comes first
+   */
+  missingBefore({ stream, seq }: Pick<EventHead, "stream" | "seq">): number {
+    const last = this.#positions.get(stream);
+    return last === undefined || last.isAnew ? 0 : Math.max(0, seq - last.seq - 1);
+  }
+
+  /**
+   * Moves a stream's place on.
+   * @param head the place of the event that is being taken in, one's own included; of a stream that we are not
+   * subscribed to nothing is kept
+   * @returns how many places before it were left out; `undefined` when it is not new
+   * @throws {ProtocolError} when its time is before that of an earlier place
+   */
+  advance(head: Pick<EventHead, "stream" | "seq" | "at">): number | undefined {
+    const { stream, seq, at } = head;
+    const last = this.#positions.get(stream);
+    if (last === undefined || seq <= last.seq) return undefined;
+    if (at < last.at) throw new ProtocolError("Cannot take event: its time is before that of an earlier one");
+    const missing = this.missingBefore(head);
+    this.#move(stream, { generation: last.generation, seq, at });
+    return missing;
+  }
+
+  /**
+   * Takes in an event of one's own inbox.
    * @param head what the relay says about it
    * @param body what was published
-   * @param options the room whose stream it is of, `undefined` for one's own inbox; time and effects
+   * @param turn time and effects
    */
-  async event(head: EventHead, body: Bytes, options: Turn & { readonly room: Room | undefined }): Promise<void> {
-    if (!this.advance(head, options)) return;
+  async event(head: EventHead, body: Bytes, turn: Turn): Promise<void> {
+    const missing = this.advance(head);
+    if (missing === undefined) return;
+    if (missing > 0) {
+      const place = { to: this.#options.keyring.ownHandle };
+      turn.effects.push({ kind: "show", event: { type: "gap", place, count: missing } });
+    }
     try {
-      const box = options.room === undefined ? body : this.#ownCopy(body);
-      if (box !== undefined) await this.#open(head, box, options);
+      await this.#open(head, body, turn);
     } catch (error) {
       // A UserError is a certificate whose handle is malformed.
       if (!(error instanceof DecodeError || error instanceof AuthError || error instanceof UserError)) throw error;
-      notice(options, "cannotOpen", "A message could not be opened and is not shown");
+      notice(turn, "cannotOpen", "A message could not be opened and is not shown");
     }
   }
 
@@ -218,47 +277,43 @@ export class Receiving {
    * Shows what waited for its author to be introduced, once the relay has said who is there.
    * @param turn time and effects
    */
-  release(turn: Turn): void {
-    this.#showIntroduced(turn);
+  async release(turn: Turn): Promise<void> {
+    await this.#showIntroduced(turn);
     for (const _stranger of this.#held.splice(0)) tellOfStranger(turn);
   }
 
-  #showIntroduced(turn: Turn): void {
+  async #showIntroduced(turn: Turn): Promise<void> {
     for (const message of this.#held.splice(0)) {
-      const person = this.#people.get(message.from);
+      const person = this.#options.people.get(message.from);
       if (person === undefined) this.#held.push(message);
-      else this.#show(person, message.content, { head: message.head, turn, room: message.room });
+      else await this.#show(person, message, turn);
     }
   }
 
-  /** The copy that was sealed for us; `undefined` when its author had not been shown us. */
-  #ownCopy(body: Bytes): Bytes | undefined {
-    return decodeRoomCopies(body).find(({ recipientId }) => equalBytes(recipientId, this.#keyring.ownId))?.box;
-  }
-
-  async #open(head: EventHead, box: Bytes, options: Turn & { readonly room: Room | undefined }): Promise<void> {
-    const opened = await this.#keyring.open(box, options.nowMs);
+  async #open(head: EventHead, box: Bytes, turn: Turn): Promise<void> {
+    const { keyring, people, rooms } = this.#options;
+    const opened = await keyring.open(box, turn.nowMs);
     if (opened.kind === "repeat") return;
     if (opened.kind === "unopenable") {
-      const who = opened.peer === undefined ? undefined : this.#people.get(opened.peer);
+      const who = opened.peer === undefined ? undefined : people.get(opened.peer);
       // Nothing vouches for the name in it: anybody can put another's certificate there.
       const from = who === undefined ? "" : ` that says it is from ${who.certificate.handle}`;
-      return notice(options, "cannotOpen", `A message${from} could not be opened, ask to have it sent again`);
+      return notice(turn, "cannotOpen", `A message${from} could not be opened, ask to have it sent again`);
     }
-    const content = decodeContent(opened.plaintext);
+    const { peer, plaintext } = opened;
+    const isKey = isSenderKey(plaintext);
     // Whoever writes in private can be answered, in whatever room they are.
-    const heard = this.#people.hear(opened.peer, options.room === undefined);
-    if (heard?.hasNewCertificate) this.#keyring.writeOn(opened.peer.fingerprint, opened.sessionId);
-    // Whoever carries a copy could have put it elsewhere, or under the id of another message.
-    if (content.id !== head.id || content.room !== (options.room?.id ?? null)) {
+    const heard = people.hear(peer, !isKey);
+    if (isKey) return await rooms.key(plaintext, peer.fingerprint, turn);
+    const content = decodeContent(plaintext);
+    // Whoever carries it could have put it elsewhere, or under the id of another message.
+    if ("claims" in content || content.id !== head.id) {
       const from = heard === undefined ? "" : ` from ${heard.person.certificate.handle}`;
-      return notice(options, "misplaced", `A message${from} was moved by the relay and is not shown`);
+      return notice(turn, "misplaced", `A message${from} was moved by the relay and is not shown`);
     }
-    if (heard === undefined) {
-      return this.#hold({ from: opened.peer.fingerprint, content, head, room: options.room }, options);
-    }
-    this.#showIntroduced(options); // its author may have joined meanwhile: what came first is shown first
-    this.#show(heard.person, content, { head, turn: options, room: options.room });
+    if (heard === undefined) return this.#hold({ from: peer.fingerprint, content, head }, turn);
+    await this.#showIntroduced(turn); // its author may have joined meanwhile: what came first is shown first
+    await this.#show(heard.person, { content, head }, turn);
   }
 
   /** Keeps a message whose author the relay never showed: its certificate alone could claim anybody's name. */
@@ -267,31 +322,11 @@ export class Receiving {
     else tellOfStranger(turn);
   }
 
-  #show(person: Person, content: Content, where: { head: EventHead; turn: Turn; room: Room | undefined }): void {
-    const { handle: from, ...key } = this.#people.show(person);
-    const place: Place = where.room === undefined ? { to: this.#keyring.ownHandle } : { room: where.room.name };
-    where.turn.effects.push({
-      kind: "show",
-      event: {
-        type: "message",
-        id: content.id,
-        place,
-        from,
-        ...key,
-        text: content.text,
-        sentAt: content.sentAtMs,
-        at: where.head.at,
-      },
-    });
-    this.#watchClock(person.certificate, content.sentAtMs, where.turn);
-  }
-
-  #watchClock(certificate: Certificate, sentAtMs: number, turn: Turn): void {
-    const skewMs = Math.abs(turn.nowMs - sentAtMs);
-    if (skewMs <= CLOCK_SKEW_MAX_MS || this.#skewed.has(certificate.fingerprint)) return;
-    this.#skewed.add(certificate.fingerprint); // once is enough
-    const minutes = Math.round(skewMs / 60_000);
-    notice(turn, "clockSkew", `The clock of ${certificate.handle} and this one differ by ${minutes} minutes`);
+  async #show(person: Person, { content, head }: Omit<HeldMessage, "from">, turn: Turn): Promise<void> {
+    if (content.kind === "invitation") return await this.#options.rooms.invited(content, person, turn);
+    const { id, text, sentAtMs } = content;
+    const place = { to: this.#options.keyring.ownHandle };
+    this.#options.showing.text(person, { id, text, sentAtMs, atMs: head.at, place }, turn);
   }
 }
 

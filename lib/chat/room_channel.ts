@@ -1,14 +1,6 @@
 /**
- * One room on one relay (PROTOCOL §4): follows its stream, keeps its log without a hole, joins it, says who is in it, and
- * seals and opens its messages. Only who is in the signed log and was shown to the person is given keys.
- *
- * How it begins:
- *
- *     never read before    enter, getOps from the first     -> subscribe from now on
- *     read before          enter, subscribe after our place
- *     then                 a `join` op, unless we are a member already
- *
- * If an op is missing in the stream, nothing is taken from it until `getOps` brought it. Calls must not overlap.
+ * One room on one relay (PROTOCOL 4.1, 4.4): keeps its log without a hole, joins it, says who is in it, and seals and
+ * opens its messages. Only who is in the signed log and was shown to the person is given keys. Calls must not overlap.
  * @module
  */
 
@@ -17,30 +9,28 @@ import type { Bytes } from "../bytes/writer.ts";
 import { idOf } from "../e2ee/identity.ts";
 import type { AppliedOp } from "../e2ee/membership.ts";
 import type { OpAuthor } from "../e2ee/membership_make.ts";
-import { Room as RoomCore, type RoomClaims, type RoomRow, type SealedForRoom } from "../e2ee/room.ts";
+import { Room as RoomCore, type RoomClaims, type RoomRow } from "../e2ee/room.ts";
 import type { OpenedRoomMessage, RoomHeard } from "../e2ee/room_heard.ts";
+import type { RoomKind } from "../e2ee/membership_state.ts";
 import type { Member as LogMember } from "../e2ee/roster.ts";
 import { decodeOps } from "../wire/bodies.ts";
-import {
-  type ClientMessage,
-  type Cursor,
-  encodeClientMessage,
-  type EventId,
-  type Fingerprint,
-  type StreamName,
-} from "../wire/messages.ts";
-import { KeyHandover } from "./key_handover.ts";
+import type { Cursor, EventId, Fingerprint, StreamName } from "../wire/messages.ts";
+import type { Ref } from "./events.ts";
 import type { Keyring } from "./keyring.ts";
-import { OwnOps } from "./own_ops.ts";
+import { type OwnOp, type OwnOpOutcome, OwnOps, TRIES_MAX } from "./own_ops.ts";
 import type { People, Person } from "./people.ts";
 import type { EventHead, Room } from "./receiving.ts";
+import { RoomFollowing } from "./room_following.ts";
 import { type Consistency, KNOWN_OP, type MembershipNews, newsOf, NO_NEWS, type PlacedOp } from "./room_news.ts";
+import { RoomVoice } from "./room_voice.ts";
 import { notice, type Turn } from "./turn.ts";
 
 /** What a channel is made from. */
 export interface RoomChannelOptions {
   /** Which room. */
   readonly room: Room;
+  /** How people come in. */
+  readonly kind: RoomKind;
   /** What was stored of it; nothing at first. */
   readonly rows?: readonly { readonly name: string; readonly value: Bytes }[] | undefined;
   /** Our keys and certificate. */
@@ -57,14 +47,14 @@ export interface RoomChannelOptions {
 export class RoomChannel {
   readonly #options: RoomChannelOptions;
   readonly #self: Fingerprint;
-  readonly #handover: KeyHandover;
   #core: RoomCore;
-  #isFollowing = false;
-  /** The number of the `getOps` under way. */
-  #opsRef: number | undefined;
   readonly #ownOps: OwnOps;
-  /** Members that the person was shown. */
-  readonly #shown = new Set<Fingerprint>();
+  /** How often we still try to join; a relay that plays with us must not keep us at it for ever. */
+  #joinsLeft = TRIES_MAX;
+  /** Where we stand in its stream. */
+  readonly following: RoomFollowing;
+  /** How we speak there. */
+  readonly voice: RoomVoice;
 
   private constructor(options: RoomChannelOptions, core: RoomCore) {
     this.#options = options;
@@ -72,7 +62,8 @@ export class RoomChannel {
     this.#core = core;
     const { author, people, keyring, nextRef } = options;
     this.#ownOps = new OwnOps({ author, stream: this.stream, newEventId: () => keyring.newEventId() });
-    this.#handover = new KeyHandover({ room: () => this.#core, people, keyring, nextRef });
+    this.following = new RoomFollowing({ room: options.room.id, stream: this.stream, nextRef });
+    this.voice = new RoomVoice({ room: () => this.#core, isReady: () => this.isReady, people, keyring, nextRef });
   }
 
   /**
@@ -85,7 +76,7 @@ export class RoomChannel {
   static async create(options: RoomChannelOptions, nowMs: number): Promise<RoomChannel> {
     const self = options.author.certificate.fingerprint;
     const core = options.rows === undefined
-      ? await RoomCore.begin("open", idOf(options.room.id), { self })
+      ? await RoomCore.begin(options.kind, idOf(options.room.id), { self })
       : await RoomCore.restore(options.rows, { self });
     const channel = new RoomChannel(options, core);
     for (const member of core.membership.members()) channel.#introduce(member, nowMs);
@@ -97,14 +88,34 @@ export class RoomChannel {
     return `room/${this.#options.room.id}`;
   }
 
-  /** Whether events of the stream are to be taken: not while ops are missing. */
-  get isFollowing(): boolean {
-    return this.#isFollowing;
+  /** How people come in. */
+  get kind(): RoomKind {
+    return this.#options.kind;
+  }
+
+  /** The room. */
+  get room(): Room {
+    return this.#options.room;
+  }
+
+  /** Its members and its head, as far as the log is known. */
+  get membership(): RoomCore["membership"] {
+    return this.#core.membership;
+  }
+
+  /** Whether we are a member as far as the log is known. */
+  get isMember(): boolean {
+    return this.#core.isMember;
+  }
+
+  /** Whether an op of ours is on its way. */
+  get isBusy(): boolean {
+    return !this.#ownOps.isEmpty;
   }
 
   /** Whether we are a member and the log is whole, so that messages can be sealed. */
   get isReady(): boolean {
-    return this.#isFollowing && this.#core.isMember;
+    return this.following.isOn && this.#core.isMember;
   }
 
   /**
@@ -121,9 +132,16 @@ export class RoomChannel {
    * @param turn time and effects
    */
   start(cursor: Cursor | null, turn: Turn): void {
-    this.#send({ t: "enter", room: this.#options.room.id }, turn);
-    if (cursor === null) this.#fetchOps(turn);
-    else this.#subscribe(cursor, turn);
+    this.following.start(cursor, this.#core.membership.epoch, turn);
+  }
+
+  /**
+   * Takes in that places of the stream were left out before an event.
+   * @param turn time and effects
+   * @returns whether they are looked for; then the event is not to be taken, it comes again
+   */
+  resync(turn: Turn): boolean {
+    return this.following.resync(this.#core.membership.epoch, turn);
   }
 
   /**
@@ -131,22 +149,25 @@ export class RoomChannel {
    * @param turn time and effects
    */
   async subscribed(turn: Turn): Promise<void> {
-    this.#isFollowing = true;
+    this.following.subscribed();
     await this.#joinIfNeeded(turn);
   }
 
   /**
-   * Takes in that the relay has another log: the room begins anew, and everybody joins it afresh.
+   * Takes in that the relay has another log: an open room begins anew, and everybody joins it afresh.
    * @param turn time and effects
+   * @returns whether the room goes on; one that people are invited to is gone with its log
    */
-  async reset(turn: Turn): Promise<void> {
-    const { room } = this.#options;
-    this.#core = await RoomCore.begin("open", idOf(room.id), { self: this.#self, m: this.#core.m });
+  async reset(turn: Turn): Promise<boolean> {
+    const { room, kind } = this.#options;
+    if (kind === "invite") return false;
+    this.#core = await RoomCore.begin(kind, idOf(room.id), { self: this.#self, m: this.#core.m });
     this.#ownOps.restart();
-    this.#shown.clear();
+    this.#joinsLeft = TRIES_MAX;
+    this.voice.forget();
     notice(turn, "reset", `The relay started a new log: #${room.name} begins anew, and everybody joins it again`);
-    this.#isFollowing = false;
-    this.#fetchOps(turn);
+    this.following.fetchOps(0, turn);
+    return true;
   }
 
   /**
@@ -163,15 +184,12 @@ export class RoomChannel {
     body: Bytes,
     options: Turn & { readonly cursor: Cursor | null },
   ): Promise<PlacedOp[]> {
-    if (page.ref !== this.#opsRef) return [];
+    if (!this.following.expects(page, this.#core.membership.epoch)) return [];
     const placed: PlacedOp[] = [];
     for (const [i, { at, op }] of decodeOps(body).entries()) {
-      const epoch = page.first + i;
-      if (epoch > this.#core.membership.epoch) placed.push(await this.#apply(op, { epoch, atMs: at }, options));
+      placed.push(await this.#apply(op, { epoch: page.first + i, atMs: at }, options));
     }
-    if (page.more) return placed;
-    this.#opsRef = undefined;
-    this.#subscribe(options.cursor, options);
+    if (!page.more) this.following.fetched(options.cursor, options);
     return placed;
   }
 
@@ -190,8 +208,7 @@ export class RoomChannel {
     const known = this.#core.membership.epoch;
     if (epoch <= known) return KNOWN_OP;
     if (epoch > known + 1) {
-      this.#isFollowing = false;
-      this.#fetchOps(turn);
+      this.following.fetchOps(known, turn);
       return undefined;
     }
     const placed = await this.#apply(bytes, { epoch, atMs }, turn);
@@ -200,12 +217,32 @@ export class RoomChannel {
   }
 
   /**
-   * Takes an op of ours out that the relay has answered.
+   * Finds an op of ours that the relay has placed.
    * @param id its event's id
-   * @returns the op, `undefined` when it is none of ours
+   * @returns the op, `undefined` when it is none of ours, or was seen in the log before
    */
-  takeOwnOp(id: EventId): Bytes | undefined {
-    return this.#ownOps.take(id);
+  ownOp(id: EventId): Bytes | undefined {
+    return this.#ownOps.find(id);
+  }
+
+  /**
+   * Takes in that the relay did not place an op.
+   * @param id its event's id
+   * @param answer why: a code and a sentence of the relay's
+   * @returns what became of it; `undefined` when it is none of ours
+   */
+  refused(id: EventId, answer: { readonly code: string; readonly message: string }): OwnOpOutcome | undefined {
+    return this.#ownOps.refused(id, answer);
+  }
+
+  /**
+   * Asks for a change of the room's members; it counts once it is placed and valid.
+   * @param op what we want
+   * @param turn time and effects, and what a script put beside its line
+   */
+  async change(op: OwnOp, turn: Turn & { readonly ref?: Ref | undefined }): Promise<void> {
+    if (op.kind === "leave") this.#joinsLeft = 0;
+    await this.#ownOps.publish(op, this.#core.membership.context(turn.nowMs), turn);
   }
 
   /**
@@ -250,151 +287,72 @@ export class RoomChannel {
     return { gap: Math.max(missing, hidden), isFork: tally.kind === "differs" };
   }
 
-  /**
-   * Lists the members that can be shown: all but us, and but those whose name no relay would bind.
-   * @returns them in the order of their coming
-   */
-  members(): Person[] {
-    return this.#core.membership.members().flatMap(({ certificate: { fingerprint } }) =>
-      fingerprint === this.#self ? [] : this.#options.people.get(fingerprint) ?? []
-    );
+  /** Notes that places of the stream were left out. */
+  missed(): void {
+    this.#core.miss();
   }
 
   /**
-   * Notes that the person was shown a member: what is written from now on is for them.
-   * @param who by fingerprint
+   * Forgets messages that waited too long for their keys.
+   * @param nowMs the time now
+   * @returns whose they were, one entry for each
    */
-  shown(who: Fingerprint): void {
-    if (this.hasMember(who)) this.#shown.add(who);
+  expire(nowMs: number): Fingerprint[] {
+    return this.#core.expire(nowMs);
   }
 
-  /**
-   * Tells for whom a line is that is written now.
-   * @returns members whom the person was shown
-   */
-  audience(): Fingerprint[] {
-    return [...this.#shown].filter((who) => this.hasMember(who));
-  }
-
-  /**
-   * Tells whether somebody is in the log.
-   * @param who by fingerprint
-   * @returns whether they are a member
-   */
-  hasMember(who: Fingerprint): boolean {
-    return this.#core.membership.memberOf(who) !== undefined;
-  }
-
-  /**
-   * Sees to it that those who are to read the next message can.
-   * @param audience for whom it was written; those whose key is held back by now are left out
-   * @param turn time and effects
-   * @returns whether it may be sealed now
-   */
-  async prepare(audience: readonly Fingerprint[], turn: Turn): Promise<boolean> {
-    if (!this.isReady) return false;
-    const { people } = this.#options;
-    const to = audience.filter((who) => {
-      const person = people.get(who);
-      return person !== undefined && people.trust(person) !== "changed";
-    });
-    return await this.#handover.prepare(new Set(to), turn);
-  }
-
-  /**
-   * Numbers a message and tells what we have read, for its plaintext.
-   * @param m its number if it is sealed again; a new one without
-   * @returns what it says of itself
-   */
-  claims(m?: number): RoomClaims {
-    return this.#core.claims(m);
-  }
-
-  /**
-   * Seals a message.
-   * @param plaintext claims included
-   * @returns what to publish
-   */
-  seal(plaintext: Bytes): Promise<SealedForRoom> {
-    return this.#core.seal(plaintext);
-  }
-
-  /**
-   * Tells whether a message that is with the relay would be refused by now; what is written after it must wait then.
-   * @param sealed what was published
-   * @returns whether more were removed since than it may miss
-   */
-  isStale({ epoch, slack }: Pick<SealedForRoom, "epoch" | "slack">): boolean {
-    return (this.#core.membership.removalsSince(epoch) ?? Infinity) > slack;
-  }
-
-  /**
-   * Takes in the answer to a packet of keys.
-   * @param ref its number
-   * @param refused ids of what was not stored
-   * @param turn time and effects
-   * @returns whether it was one of ours
-   * @throws {DecodeError} when the list is malformed
-   */
-  handedOver(ref: number, refused: Bytes, turn: Turn): boolean {
-    return this.#handover.answered(ref, refused, turn);
-  }
-
-  /**
-   * Leaves for good; the op counts once it is placed.
-   * @param turn time and effects
-   */
-  async leave(turn: Turn): Promise<void> {
-    if (this.#core.isMember) await this.#ownOps.leave(this.#core.membership.context(turn.nowMs), turn);
-  }
-
+  /** We join an open room unless we are a member already, and show our newest certificate in any room. */
   async #joinIfNeeded(turn: Turn): Promise<void> {
-    if (!this.#isFollowing) return;
     const { membership } = this.#core;
-    await this.#ownOps.join(membership.memberOf(this.#self), membership.context(turn.nowMs), turn);
+    const own = membership.memberOf(this.#self);
+    const { author: { certificate }, kind } = this.#options;
+    if (own === undefined ? kind === "invite" : own.certificate.createdMs >= certificate.createdMs) return;
+    if (!this.following.isOn || this.#joinsLeft === 0 || !this.#ownOps.isEmpty) return;
+    this.#joinsLeft--;
+    await this.change({ kind: "join" }, turn);
   }
 
   async #apply(op: Bytes, place: { readonly epoch: number; readonly atMs: number }, turn: Turn): Promise<PlacedOp> {
     const { applied, released } = await this.#core.placeOp(op, { ...place, nowMs: turn.nowMs });
-    return { news: this.#news(applied, turn.nowMs), released, atMs: place.atMs };
+    const context = this.#core.membership.context(turn.nowMs);
+    const own = await this.#ownOps.applied(op, applied, { ...turn, context });
+    const news = this.#news(applied, turn);
+    if (own?.kind === "done" && own.op.kind === "join") this.#joinsLeft = TRIES_MAX;
+    return { news, released, atMs: place.atMs, own, otherHistoryOf: otherHistoryOf(applied) };
   }
 
-  #news(applied: AppliedOp, nowMs: number): MembershipNews {
-    if (!applied.valid || !("member" in applied.change)) return NO_NEWS;
+  #news(applied: AppliedOp, turn: Turn): MembershipNews {
+    if (!applied.valid) return NO_NEWS;
     const { change } = applied;
-    const { fingerprint } = change.member.certificate;
-    if (fingerprint === this.#self) return NO_NEWS;
-    const isComing = change.kind === "joined" || change.kind === "renewed";
-    const person = isComing ? this.#introduce(change.member, nowMs) : this.#options.people.get(fingerprint);
+    const member = "member" in change ? change.member : this.#core.membership.memberOf(change.by);
+    if (member === undefined) return NO_NEWS; // who begins an open room is no member by that
+    const { fingerprint } = member.certificate;
+    if (fingerprint === this.#self) return newsOf(change, undefined);
+    const isComing = change.kind === "joined" || change.kind === "renewed" || change.kind === "created";
+    const person = isComing ? this.#introduce(member, turn.nowMs) : this.#options.people.get(fingerprint);
     const isGone = change.kind === "left" || change.kind === "removed";
-    if (isGone) this.#shown.delete(fingerprint); // one who comes back is shown again first
+    if (isGone) this.voice.hide(fingerprint); // one who comes back is shown again first
     return person === undefined ? NO_NEWS : newsOf(change, person);
   }
 
   /** Meets a member of the log; one whose name no relay would bind is never shown, and so never given keys. */
   #introduce({ certificate }: LogMember, nowMs: number): Person | undefined {
+    const { keyring, people } = this.#options;
     if (certificate.fingerprint === this.#self) return undefined;
     try {
-      this.#options.keyring.expect(certificate.fingerprint);
-      return this.#options.people.meet(certificate, { nowMs }).person;
+      keyring.expect(certificate.fingerprint);
+      const { person } = people.meet(certificate, { nowMs });
+      keyring.renew(person.certificate);
+      return person;
     } catch (error) {
       // A UserError is a name that is malformed, an AuthError a certificate of a later day.
       if (error instanceof UserError || error instanceof AuthError) return undefined;
       throw error;
     }
   }
+}
 
-  #fetchOps(turn: Turn): void {
-    this.#opsRef = this.#options.nextRef();
-    const { epoch } = this.#core.membership;
-    this.#send({ t: "getOps", ref: this.#opsRef, room: this.#options.room.id, after: epoch }, turn);
-  }
-
-  #subscribe(after: Cursor | null, turn: Turn): void {
-    this.#send({ t: "subscribe", stream: this.stream, after }, turn);
-  }
-
-  #send(message: ClientMessage, turn: Turn): void {
-    turn.effects.push({ kind: "send", packet: encodeClientMessage(message) });
-  }
+function otherHistoryOf(applied: AppliedOp): Fingerprint | undefined {
+  if (!applied.valid || applied.rosterFits) return undefined;
+  return "by" in applied.change ? applied.change.by : applied.change.member.certificate.fingerprint;
 }

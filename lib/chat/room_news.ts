@@ -3,14 +3,26 @@
  * @module
  */
 
+import type { RemoveReason } from "../e2ee/membership_op.ts";
 import type { MembershipChange } from "../e2ee/membership_rules.ts";
 import type { RoomHeard } from "../e2ee/room_heard.ts";
 import type { Fingerprint } from "../wire/messages.ts";
+import type { OwnOpOutcome } from "./own_ops.ts";
 import type { Person } from "./people.ts";
 
-/** Who came or went, as the log says. */
+/** What an op did to somebody, as the log says; `person` is `undefined` when it is about us. */
 export type MembershipNews =
-  | { readonly kind: "came" | "went" | "removed"; readonly person: Person; readonly by: Fingerprint }
+  | {
+    readonly kind: "came" | "went" | "promoted";
+    readonly person: Person | undefined;
+    readonly by: Fingerprint;
+  }
+  | {
+    readonly kind: "removed";
+    readonly person: Person | undefined;
+    readonly by: Fingerprint;
+    readonly reason: RemoveReason;
+  }
   | { readonly kind: "none" };
 
 /** What a placed op brought about. */
@@ -21,6 +33,10 @@ export interface PlacedOp {
   readonly released: readonly RoomHeard[];
   /** The relay's time. */
   readonly atMs: number;
+  /** What became of an op of ours, if it is one. */
+  readonly own?: OwnOpOutcome | undefined;
+  /** Whose op it was that names other members than we had at that place, if it does. */
+  readonly otherHistoryOf?: Fingerprint | undefined;
 }
 
 /** What the claims of a message tell the person. */
@@ -39,11 +55,22 @@ export const KNOWN_OP: PlacedOp = { news: NO_NEWS, released: [], atMs: 0 };
 /**
  * Says what a valid op is to the person.
  * @param change what it did
- * @param person to whom
+ * @param person to whom; `undefined` for us
  * @returns who came or went
  */
-export function newsOf(change: MembershipChange, person: Person): MembershipNews {
-  if (change.kind === "joined") return { kind: "came", person, by: change.by };
-  if (change.kind === "left") return { kind: "went", person, by: person.certificate.fingerprint };
-  return change.kind === "removed" ? { kind: "removed", person, by: change.by } : NO_NEWS;
+export function newsOf(change: MembershipChange, person: Person | undefined): MembershipNews {
+  switch (change.kind) {
+    case "joined":
+      return { kind: "came", person, by: change.by };
+    case "left":
+      return { kind: "went", person, by: change.member.certificate.fingerprint };
+    case "removed":
+      return { kind: "removed", person, by: change.by, reason: change.reason };
+    case "promoted":
+      return { kind: "promoted", person, by: change.by };
+    case "created":
+      return person === undefined ? NO_NEWS : { kind: "came", person, by: change.by };
+    default:
+      return NO_NEWS;
+  }
 }

@@ -1,7 +1,7 @@
 /**
  * From a written line to a published event. A line is bound, when it is written, to the people that the person had been
- * shown; here it waits for their keys, is sealed once for each of them, and is handed to the relay. What cannot be sent
- * is told, never dropped.
+ * shown; here it waits for their keys, or until they have ours, is sealed, and is handed to the relay. What cannot be
+ * sent is told, never dropped.
  * @module
  */
 
@@ -9,32 +9,38 @@ import { UserError } from "../bytes/errors.ts";
 import { type Bytes, utf8 } from "../bytes/writer.ts";
 import { TEXT_MAX_BYTES } from "../e2ee/plaintext.ts";
 import { encodeClientMessage, type EventId, type Fingerprint, type StreamName } from "../wire/messages.ts";
-import { idOf } from "../e2ee/identity.ts";
 import { encodeContent } from "./content.ts";
 import type { Keyring } from "./keyring.ts";
 import { Outgoing, type OutgoingLine } from "./outgoing.ts";
 import { canBeReached, type People } from "./people.ts";
-import { BODY_MAX_BYTES, encodeRoomCopies, roomBodyBytes } from "./room_copies.ts";
+import type { RoomChannel } from "./room_channel.ts";
 import type { Turn } from "./turn.ts";
+
+/** What `Sending` is made from. */
+export interface SendingOptions {
+  /** Who was shown. */
+  readonly people: People;
+  /** Who can be sealed for. */
+  readonly keyring: Keyring;
+  /** Gives a room of ours; `undefined` for one that we are in no more. */
+  readonly channel: (room: Fingerprint) => RoomChannel | undefined;
+}
 
 /** The lines of one client on their way out. */
 export class Sending {
-  readonly #people: People;
-  readonly #keyring: Keyring;
+  readonly #options: SendingOptions;
   readonly #lines = new Outgoing();
 
   /**
    * Starts with nothing on its way.
-   * @param people who was shown
-   * @param keyring who can be sealed for
+   * @param options who was shown, and where lines go
    */
-  constructor(people: People, keyring: Keyring) {
-    this.#people = people;
-    this.#keyring = keyring;
+  constructor(options: SendingOptions) {
+    this.#options = options;
   }
 
   /** The lines that were not accepted yet. */
-  get lines(): Pick<Outgoing, "isFull" | "isEmpty" | "unaccepted"> {
+  get lines(): Pick<Outgoing, "has" | "isFull" | "isEmpty" | "unaccepted"> {
     return this.#lines;
   }
 
@@ -59,10 +65,10 @@ export class Sending {
     for (const stream of this.#lines.waitingStreams) {
       for (let line = this.#lines.peek(stream); line !== undefined; line = this.#lines.peek(stream)) {
         if (this.#lines.isRelayBusy) return; // goes on when some of it is accepted
-        const recipients = this.#recipients(line, turn);
-        if (recipients === undefined) break; // keys are on their way; lines behind it keep their place
-        this.#lines.take(stream);
-        await this.#publish(line, recipients, turn);
+        // What is behind a line that waits for keys keeps its place.
+        if (!await (line.room === null ? this.#sendPrivate(line, turn) : this.#sendToRoom(line, line.room, turn))) {
+          break;
+        }
       }
     }
   }
@@ -82,21 +88,35 @@ export class Sending {
    * @param id the event's id
    * @param at the relay's time
    * @param turn time and effects
+   * @returns the line, `undefined` when it is none of ours
    */
-  async accepted(id: EventId, at: number, turn: Turn): Promise<void> {
+  async accepted(id: EventId, at: number, turn: Turn): Promise<OutgoingLine | undefined> {
     const line = this.#lines.published(id);
-    if (line === undefined) return;
+    if (line === undefined) return undefined;
     this.#lines.settle(id);
-    const { place, sentAtMs, text, ref } = line;
-    turn.effects.push({
-      kind: "show",
-      event: { type: "accepted", id, place, at, sentAt: sentAtMs, text, ...(ref === undefined ? {} : { ref }) },
-    });
+    const { kind, place, sentAtMs, text, ref } = line;
+    if (kind === "text") {
+      turn.effects.push({
+        kind: "show",
+        event: { type: "accepted", id, place, at, sentAt: sentAtMs, text, ...(ref === undefined ? {} : { ref }) },
+      });
+    }
     await this.pump(turn);
+    return line;
   }
 
   /**
-   * Takes in that the relay did not store an event, and publishes what waited for that.
+   * Gives what was published of a line for a room.
+   * @param id the event's id
+   * @returns the message, `undefined` when it is none of ours
+   */
+  sealedOf(id: EventId): Bytes | undefined {
+    return this.#lines.sealed(id)?.message;
+  }
+
+  /**
+   * Takes in that the relay did not store an event, and publishes what waited for that. A message of a room that missed
+   * a departure is sealed again under its own id.
    * @param id the event's id
    * @param answer why: a code and a sentence of the relay's
    * @param turn time and effects
@@ -104,58 +124,73 @@ export class Sending {
   async refused(id: EventId, answer: { readonly code: string; readonly message: string }, turn: Turn): Promise<void> {
     const line = this.#lines.published(id);
     if (line === undefined) return;
-    const error = answer.code === "offline"
-      ? new UserError(
-        "noSuchPerson",
-        "The message was not sent: this relay does not know its recipient, or they have left for good",
-        "/users shows who is here.",
-      )
-      : new UserError("unsent", `The message was not sent: ${answer.message}`, "Wait a moment and send it again.");
-    this.#fail(line, error, turn);
+    if (answer.code === "stale" && line.room !== null) this.#lines.requeue(line);
+    else if (answer.code === "offline") this.#fail(line, notReached(), turn);
+    else {
+      const message = `The message was not sent: ${answer.message}`;
+      this.#fail(line, new UserError("unsent", message, "Wait a moment and send it again."), turn);
+    }
     await this.pump(turn);
   }
 
-  /** Whom a line can be sealed for now; `undefined` while the keys of somebody are on their way. */
-  #recipients(line: OutgoingLine, turn: Turn): Fingerprint[] | undefined {
-    const recipients: Fingerprint[] = [];
-    let isWaiting = false;
-    for (const fingerprint of line.audience) {
-      if (!this.#isStillThere(line, fingerprint)) continue;
-      if (this.#keyring.hasSession(fingerprint)) recipients.push(fingerprint);
-      else if (this.#keyring.request(fingerprint, turn)) isWaiting = true;
+  /**
+   * Gives up what was written to a room that we are in no more.
+   * @param stream the room's
+   * @param turn time and effects
+   */
+  abandon(stream: StreamName, turn: Turn): void {
+    for (const line of this.#lines.dropStream(stream)) {
+      this.#fail(line, new UserError("unsent", `Not sent: ${line.text}`, "You are in that room no more."), turn);
     }
-    return isWaiting ? undefined : recipients;
   }
 
-  #isStillThere(line: OutgoingLine, fingerprint: Fingerprint): boolean {
-    const person = this.#people.get(fingerprint);
-    if (person === undefined || this.#people.trust(person) === "changed") return false;
-    return line.room === null ? canBeReached(person) : person.rooms.has(line.room);
-  }
-
-  async #publish(line: OutgoingLine, recipients: readonly Fingerprint[], turn: Turn): Promise<void> {
-    if (line.room === null && recipients.length === 0) {
-      return this.#fail(
-        line,
-        new UserError(
-          "noSuchPerson",
-          "The message was not sent: its recipient has left, or gave no keys",
-          "/users shows who is here.",
-        ),
-        turn,
-      );
+  /** Whether it left, or failed; it waits while the keys of its recipient are on their way. */
+  async #sendPrivate(line: OutgoingLine, turn: Turn): Promise<boolean> {
+    const { people, keyring } = this.#options;
+    const [of] = line.audience;
+    const person = of === undefined ? undefined : people.get(of);
+    const isStillThere = person !== undefined && people.trust(person) !== "changed" && canBeReached(person);
+    const hasKeys = of !== undefined && isStillThere && keyring.hasSession(of);
+    if (of !== undefined && isStillThere && !hasKeys && keyring.request(of, turn)) return false;
+    this.#lines.take(line.stream);
+    if (of === undefined || !hasKeys) {
+      this.#fail(line, notReached(), turn);
+      return true;
     }
-    const plaintext = encodeContent(line);
-    // Together, so that `subtle` works on all copies at once; each session has its own mutex.
-    const boxes = await Promise.all(recipients.map((of) => this.#keyring.seal(of, plaintext, turn.nowMs)));
-    const body = line.room === null
-      ? boxes[0] as Bytes
-      : encodeRoomCopies(recipients.map((of, i) => ({ recipientId: idOf(of), box: boxes[i] as Bytes })));
+    const { kind, id, sentAtMs, text, invitesTo } = line;
+    const base = { id, sentAtMs, text, room: null } as const;
+    const content = kind === "invitation" && invitesTo !== undefined
+      ? { ...base, kind, to: invitesTo, topic: line.topic ?? "" } as const
+      : { ...base, kind: "text" } as const;
+    const body = await keyring.seal(of, encodeContent(content), turn.nowMs);
     this.#lines.publish(line, body.length);
-    turn.effects.push({
-      kind: "send",
-      packet: encodeClientMessage({ t: "publish", stream: line.stream, kind: "message", id: line.id }, body),
-    });
+    const message = { t: "publish", stream: line.stream, kind: "message", id } as const;
+    turn.effects.push({ kind: "send", packet: encodeClientMessage(message, body) });
+    return true;
+  }
+
+  /** Whether it left; it waits until everybody whom it is for has our keys, and while the log moves on. */
+  async #sendToRoom(line: OutgoingLine, room: Fingerprint, turn: Turn): Promise<boolean> {
+    const channel = this.#options.channel(room);
+    if (channel === undefined) return false; // on its way into the room
+    const { voice } = channel;
+    // What was written before would be refused by now: it is sealed again first, so that the order stays.
+    const oldest = this.#lines.oldestPublished(line.stream);
+    if (oldest !== undefined && voice.isStale(oldest)) return false;
+    const before = this.#lines.sealed(line.id);
+    // The relay knows of a departure that we have not heard of yet.
+    if (before !== undefined && before.epoch >= channel.membership.epoch) return false;
+    if (!await voice.prepare(line.audience, turn)) return false;
+    const claims = voice.claims(before?.m);
+    const { id, sentAtMs, text } = line;
+    const kind = line.kind === "topic" ? "topic" : "text";
+    const sealed = await voice.seal(encodeContent({ kind, id, sentAtMs, text, claims }));
+    this.#lines.take(line.stream);
+    this.#lines.publish(line, sealed.message.length, { ...sealed, m: claims.m });
+    const { epoch, slack } = sealed;
+    const message = { t: "publish", stream: line.stream, kind: "message", id, epoch, slack } as const;
+    turn.effects.push({ kind: "send", packet: encodeClientMessage(message, sealed.message) });
+    return true;
   }
 
   /** Refuses before anything is sealed: a sealed copy that is thrown away would be a gap for its reader. */
@@ -168,14 +203,6 @@ export class Sending {
         "Send it in parts.",
       );
     }
-    const boxBytes = this.#keyring.boxMaxBytes(encodeContent(line).length);
-    if (roomBodyBytes(line.audience.map(() => boxBytes)) > BODY_MAX_BYTES) {
-      throw new UserError(
-        "tooLong",
-        `Nothing was sent: the message is too long for a room of ${line.audience.length + 1} people`,
-        "Send it in shorter parts, or to fewer people with /pm.",
-      );
-    }
   }
 
   #fail(line: OutgoingLine, error: UserError, turn: Turn): void {
@@ -186,4 +213,9 @@ export class Sending {
       event: { type: "error", code, message, hint, ...(line.ref === undefined ? {} : { ref: line.ref }) },
     });
   }
+}
+
+function notReached(): UserError {
+  const message = "The message was not sent: its recipient has left for good, is not known here, or gave no keys";
+  return new UserError("noSuchPerson", message, "/users shows who is here.");
 }

@@ -27,8 +27,31 @@ export interface StoredCursor extends Cursor {
   readonly relay: Fingerprint;
   /** The stream. */
   readonly stream: StreamName;
-  /** The relay's time of that place; it never decreases (PROTOCOL §6). */
+  /** The relay's time of that place; it never decreases (PROTOCOL 6.5). */
   readonly at: number;
+}
+
+/** How far a stream was read, or that it is to be forgotten. */
+export type CursorChange =
+  | StoredCursor
+  | { readonly relay: Fingerprint; readonly stream: StreamName; readonly isForgotten: true };
+
+/** One thing that is kept of a room. */
+export interface StoredRoomRow {
+  /** The relay whose room it is. */
+  readonly relay: Fingerprint;
+  /** The room. */
+  readonly room: Fingerprint;
+  /** What it is; `record`, or one of e2ee/room.ts. */
+  readonly name: string;
+  /** Its value; secret. */
+  readonly value: Bytes;
+}
+
+/** A row that takes the place of the one of that name; without a value there is none any more. */
+export interface RoomRowChange extends Omit<StoredRoomRow, "value"> {
+  /** The new value; secret. */
+  readonly value: Bytes | undefined;
 }
 
 /** What a client starts from. */
@@ -41,6 +64,8 @@ export interface ChatState {
   readonly cursors: readonly StoredCursor[];
   /** Codes that were used up of late. */
   readonly codes?: readonly BurntCode[];
+  /** The rooms that it is in, or was invited to, on every relay. */
+  readonly rooms?: readonly StoredRoomRow[];
 }
 
 /** What is to be kept of one step, all or nothing. */
@@ -50,7 +75,9 @@ export interface ChatChanges {
   /** Of those whom the person met. */
   readonly peers: readonly PeerRecordChange[];
   /** Of how far streams were read. */
-  readonly cursors: readonly StoredCursor[];
+  readonly cursors: readonly CursorChange[];
+  /** Of rooms, each change the only one of its row. */
+  readonly rooms?: readonly RoomRowChange[];
   /** Codes that were used up; with `untilMs: 0`, those to forget. */
   readonly codes?: readonly BurntCode[];
 }

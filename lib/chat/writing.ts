@@ -5,20 +5,22 @@
  */
 
 import { UserError } from "../bytes/errors.ts";
-import { checkRoomName } from "../wire/handle.ts";
 import type { Command } from "./commands.ts";
+import { TOPIC_MAX_CHARS } from "./content.ts";
 import type { Ref } from "./events.ts";
 import type { Keyring } from "./keyring.ts";
 import type { OutgoingLine } from "./outgoing.ts";
 import type { People, Person } from "./people.ts";
-import type { Room } from "./receiving.ts";
+import type { RoomPlace } from "./room_place.ts";
+import { placeOf } from "./room_choice.ts";
+import type { Rooms } from "./rooms.ts";
 import type { Sending } from "./sending.ts";
 import { notice, type Turn } from "./turn.ts";
 
 /** What `Writing` is made from. */
 export interface WritingOptions {
-  /** The room that lines go to, `undefined` in none. */
-  readonly room: Room | undefined;
+  /** Where lines go. */
+  readonly rooms: Rooms;
   /** Who was shown. */
   readonly people: People;
   /** Where ids of events come from. */
@@ -40,38 +42,73 @@ export class Writing {
   }
 
   /**
-   * Writes to the room: to everybody there but those whose key is held back. A client in no room writes to its partner.
+   * Writes to a room: to all its members but those whose key is held back. A client in no room writes to its partner.
    * @param command what, and perhaps which room
    * @param ref what a script put beside it
    * @param turn time and effects, and the partner
-   * @throws {UserError} `badLine` when it is for another room, `keyChanged` when the partner's is held back, `tooLong` when no event can hold it
+   * @throws {UserError} `badLine` in no room, `noSuchRoom` when it is for another, `keyChanged` when the partner's is
+   * held back, `tooLong` when no event can hold it, `otherHistory` when somebody there sees another history
    */
   async say(
     command: Extract<Command, { kind: "say" }>,
     ref: Ref | undefined,
     turn: Turn & { readonly partner: Person | undefined },
   ): Promise<void> {
-    const { room, people, sending } = this.#options;
+    const { rooms, people } = this.#options;
     const { partner } = turn;
     if (partner !== undefined && command.room === undefined) {
       return await this.to(partner, { text: command.text, ref }, turn);
     }
-    if (room === undefined) throw new UserError("badLine", "Nothing was sent: you are in no room", "Use /pm.");
-    if (command.room !== undefined && checkRoomName(command.room).folded !== checkRoomName(room.name).folded) {
-      throw new UserError("badLine", "Nothing was sent: you are not in that room", `You are in ${room.name}.`);
+    const place = placeOf(rooms, command.room);
+    if (place.phase !== "in") {
+      const hint = "Send it again in a moment.";
+      throw new UserError("badLine", `Nothing was sent: you are still on your way into #${place.name}`, hint);
     }
-    const members = people.inRoom(room.id);
-    const held = members.filter((person) => people.trust(person) === "changed");
-    const audience = members.filter((person) => !held.includes(person)).map((person) => person.certificate.fingerprint);
-    await sending.add({
-      ...this.#newLine(command.text, ref, turn),
-      place: { room: room.name },
-      stream: `room/${room.id}`,
-      room: room.id,
-      audience,
-    }, turn);
-    if (members.length === 0) notice(turn, "nobodyHere", `Nobody else is in #${room.name}, so nobody will read this`);
-    for (const person of held) this.#tellHeld(person, turn);
+    this.#checkHistory(place);
+    const topic = place.takeTopicToRepeat();
+    if (topic !== undefined) await this.#toRoom(place, { kind: "topic", text: topic.text, ref: undefined }, turn);
+    await this.#toRoom(place, { kind: "text", text: command.text, ref }, turn);
+    this.#tellReaders(place, turn);
+    for (const { fingerprint, trust } of place.members()) {
+      const person = people.get(fingerprint);
+      if (trust === "changed" && person !== undefined) this.#tellHeld(person, turn);
+    }
+  }
+
+  /**
+   * Says what a room is about.
+   * @param place the room
+   * @param line what, empty for nothing, and what a script put beside it
+   * @param turn time and effects
+   * @throws {UserError} `tooLong`
+   */
+  async topic(
+    place: RoomPlace,
+    { text, ref }: { readonly text: string; readonly ref: Ref | undefined },
+    turn: Turn,
+  ): Promise<void> {
+    if (text.length > TOPIC_MAX_CHARS) {
+      throw new UserError(
+        "tooLong",
+        `Nothing was done: the topic is longer than ${TOPIC_MAX_CHARS} characters`,
+        "Shorten it.",
+      );
+    }
+    await this.#toRoom(place, { kind: "topic", text, ref }, turn);
+  }
+
+  /**
+   * Invites somebody: they learn of the room, and are added to it when the relay has that.
+   * @param place the room
+   * @param person whom
+   * @param ref what a script put beside the line
+   * @param turn time and effects
+   * @throws {UserError} `keyChanged` when their key is held back
+   */
+  async invite(place: RoomPlace, person: Person, ref: Ref | undefined, turn: Turn): Promise<void> {
+    const topic = place.record.topic?.text;
+    const more = { kind: "invitation", invitesTo: place.room.id, ...(topic === undefined ? {} : { topic }) } as const;
+    await this.to(person, { text: place.name, ref, more }, turn);
   }
 
   /**
@@ -95,7 +132,11 @@ export class Writing {
    */
   async to(
     person: Person,
-    { text, ref }: { readonly text: string; readonly ref: Ref | undefined },
+    { text, ref, more }: {
+      readonly text: string;
+      readonly ref: Ref | undefined;
+      readonly more?: Pick<OutgoingLine, "kind" | "invitesTo" | "topic">;
+    },
     turn: Turn,
   ): Promise<void> {
     const { people, sending } = this.#options;
@@ -103,12 +144,54 @@ export class Writing {
     if (people.trust(person) === "changed") throw heldError(people, person);
     await sending.add({
       ...this.#newLine(text, ref, turn),
+      ...more,
       place: { to: handle },
       stream: `inbox/${fingerprint}`,
       room: null,
       audience: [fingerprint],
     }, turn);
-    if (!person.isHere) notice(turn, "away", `${handle} is not here: they read it when they come back`);
+    if (!person.isHere && more === undefined) {
+      notice(turn, "away", `${handle} is not here: they read it when they come back`);
+    }
+  }
+
+  async #toRoom(
+    place: RoomPlace,
+    { kind, text, ref }: Pick<OutgoingLine, "kind" | "text"> & { readonly ref: Ref | undefined },
+    turn: Turn,
+  ): Promise<void> {
+    const { id } = place.room;
+    await this.#options.sending.add({
+      ...this.#newLine(text, ref, turn),
+      kind,
+      place: { room: place.name },
+      stream: `room/${id}`,
+      room: id,
+      audience: place.channel.voice.audience(),
+    }, turn);
+  }
+
+  /** A room that people are invited to pauses when two of its members see different histories, until the person goes on. */
+  #checkHistory(place: RoomPlace): void {
+    if (!place.isPaused) return;
+    place.resume();
+    throw new UserError(
+      "otherHistory",
+      `Nothing was sent: somebody in #${place.name} sees another history of it than you do`,
+      "They or the relay are wrong: ask them in person. To go on all the same, send it again.",
+    );
+  }
+
+  #tellReaders(place: RoomPlace, turn: Turn): void {
+    const members = place.members();
+    const name = `#${place.name}`;
+    if (members.length === 0) {
+      return notice(turn, "nobodyHere", `Nobody else is in ${name}, so nobody will read this`);
+    }
+    const isAnybodyHere = members.some(({ isHere }) => isHere);
+    if (!isAnybodyHere && place.isNewsThatAllAreAway()) {
+      notice(turn, "away", `Nobody else is in ${name} now: they read it when they come back`);
+    }
   }
 
   #tellHeld(person: Person, turn: Turn): void {
@@ -129,9 +212,13 @@ export class Writing {
     );
   }
 
-  #newLine(text: string, ref: Ref | undefined, turn: Turn): Pick<OutgoingLine, "id" | "text" | "sentAtMs" | "ref"> {
+  #newLine(
+    text: string,
+    ref: Ref | undefined,
+    turn: Turn,
+  ): Pick<OutgoingLine, "id" | "kind" | "text" | "sentAtMs" | "ref"> {
     const refField = ref === undefined ? {} : { ref };
-    return { id: this.#options.keyring.newEventId(), text, sentAtMs: turn.nowMs, ...refField };
+    return { id: this.#options.keyring.newEventId(), kind: "text", text, sentAtMs: turn.nowMs, ...refField };
   }
 }
 

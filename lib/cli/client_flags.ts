@@ -32,8 +32,8 @@ export interface ClientFlags {
   readonly passphraseFile?: string;
   /** Whether nothing is read, locked or kept. */
   readonly ephemeral: boolean;
-  /** The room to join, without a leading `#`. */
-  readonly room: string;
+  /** The room to be in at first, without a leading `#`; left out, it is the one of the last run, or `lobby`. */
+  readonly room?: string;
   /** What to do about a session by code, for a client in no room. */
   readonly session?: "create" | "join";
   /** The only relay fingerprint to accept: 52 upper-case base32 characters. */
@@ -202,7 +202,7 @@ export function parseClientFlags(args: readonly string[]): ParsedClientFlags {
       ...optional("dataDir", given.text("data-dir")),
       ...optional("passphraseFile", given.text("passphrase-file")),
       ephemeral: given.has("ephemeral"),
-      room: roomOf(given.text("room") ?? "lobby"),
+      ...optional("room", roomOf(given.text("room"))),
       ...session,
       ...relayKey,
       ...optional("inviteFile", given.text("invite-file")),
@@ -375,7 +375,8 @@ function relayKeyOf(typed: string | undefined): string | undefined {
   );
 }
 
-function roomOf(typed: string): string {
+function roomOf(typed: string | undefined): string | undefined {
+  if (typed === undefined) return undefined;
   const room = typed.replace(/^#/, "");
   if (room !== "") return room;
   throw new UserError("badFlag", "Cannot join a room without a name", "Write --room lobby.");

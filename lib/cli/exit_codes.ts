@@ -38,6 +38,9 @@ export function exitCodeFor(code: UserErrorCode): ExitCode {
     case "portInUse":
     case "tooLong":
     case "noSuchPerson":
+    case "noSuchRoom":
+    case "notDone":
+    case "otherHistory":
     case "badLine":
     case "unsent":
     case "internal":

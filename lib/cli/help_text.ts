@@ -41,7 +41,8 @@ Options:
   --passphrase-file FILE  the passphrase of what is kept; a terminal asks for
                           it, and SOTTO_PASSPHRASE_FILE may name the file
   --ephemeral             be somebody new, read and keep nothing on this machine
-  --room ROOM             the room to join (default lobby)
+  --room ROOM             the room to write in at first; without it that of the
+                          last run, or lobby
   --relay-key FINGERPRINT talk only to the relay with this fingerprint
                           (52 letters and digits; spaces and dashes are fine)
   --invite-file FILE      the invitation to a private relay; a terminal asks for

@@ -8,7 +8,7 @@
 import * as v from "valibot";
 import { UserError } from "../bytes/errors.ts";
 import { type Command, parseLine } from "../chat/commands.ts";
-import type { ChatEvent, Member, Place, Ref } from "../chat/events.ts";
+import type { ChatEvent, Member, Place, Ref, RoomMember } from "../chat/events.ts";
 import { isoTime } from "./iso.ts";
 
 /** The version of the lines. */
@@ -58,7 +58,7 @@ const INPUT_LINE = v.variant("type", [
     code: v.optional(v.string()),
     ref: REF,
   }),
-  v.object({ type: v.literal("command"), line: v.string(), ref: REF }),
+  v.object({ type: v.literal("command"), line: v.string(), room: v.optional(v.string()), ref: REF }),
   v.object({ type: v.literal("quit"), ref: REF }),
 ]);
 
@@ -116,7 +116,7 @@ function commandOf(input: v.InferOutput<typeof INPUT_LINE>): Command {
     case "session":
       return sessionOf(input.action, input.code);
     case "command":
-      return commandLine(input.line);
+      return inRoom(commandLine(input.line), input.room);
     case "quit":
       return { kind: "quit" };
   }
@@ -127,6 +127,29 @@ function sessionOf(action: "create" | "join" | "cancel", code: string | undefine
     throw new UserError("badLine", "Nothing was done: a code goes with join, and with nothing else");
   }
   return action === "join" ? { kind: "session", action, code: code ?? "" } : { kind: "session", action };
+}
+
+/** Says which room a command is about that is for rooms. */
+function inRoom(command: Command, room: string | undefined): Command {
+  if (room === undefined) return command;
+  if (command.kind === "leave" && command.room !== undefined) {
+    throw new UserError(
+      "badLine",
+      "Nothing was done: two rooms are named",
+      "Name it in the line or beside it, not both.",
+    );
+  }
+  switch (command.kind) {
+    case "leave":
+    case "members":
+    case "topic":
+    case "invite":
+    case "remove":
+    case "promote":
+      return { ...command, room };
+    default:
+      throw new UserError("badLine", "Nothing was done: that command is for no room", "Leave the room out.");
+  }
 }
 
 function demandText(text: string): void {
@@ -159,6 +182,53 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
     case "joined": {
       const { type, room, at } = event;
       return { type, ...memberOf(event), room, at: isoTime(at) };
+    }
+    case "ready": {
+      const { type, handle, fingerprint, relay, room, members, topic } = event;
+      const topicField = topic === undefined ? {} : { topic };
+      return { type, handle, fingerprint, relay, room, members: members.map(roomMemberOf), ...topicField };
+    }
+    case "users": {
+      const { type, room, members, elsewhere, ref } = event;
+      return { type, room, members: members.map(roomMemberOf), elsewhere, ...(ref === undefined ? {} : { ref }) };
+    }
+    case "members": {
+      const { type, room, members, ref } = event;
+      return { type, room, members: members.map(roomMemberOf), ...(ref === undefined ? {} : { ref }) };
+    }
+    case "roomJoined": {
+      const { type, room, kind, members, topic, isCurrent, ref } = event;
+      const topicField = topic === undefined ? {} : { topic };
+      const base = { type, room, inviteOnly: kind === "invite", current: isCurrent };
+      return { ...base, members: members.map(roomMemberOf), ...topicField, ...(ref === undefined ? {} : { ref }) };
+    }
+    case "roomCreated": {
+      const { type, room, kind, ref } = event;
+      return { type, room, inviteOnly: kind === "invite", ...(ref === undefined ? {} : { ref }) };
+    }
+    case "rooms": {
+      const rooms = event.rooms.map(({ room, kind, state, isCurrent, members, here, topic }) => {
+        return { room, inviteOnly: kind === "invite", state, current: isCurrent, members, here, topic };
+      });
+      return { type: event.type, rooms, ...(event.ref === undefined ? {} : { ref: event.ref }) };
+    }
+    case "invited": {
+      const { type, room, by } = event;
+      const { handle: _, ...key } = memberOf({ ...event, handle: by });
+      return { type, room, by, ...key };
+    }
+    case "memberAdded":
+    case "memberPromoted": {
+      const { type, room, at, by } = event;
+      return { type, ...memberOf(event), room, by, at: isoTime(at) };
+    }
+    case "memberRemoved": {
+      const { type, room, at, by, reason } = event;
+      return { type, ...memberOf(event), room, by, reason, at: isoTime(at) };
+    }
+    case "gap": {
+      const { type, place, from, count } = event;
+      return { type, ...placeOf(place), ...(from === undefined ? {} : { from }), count };
     }
     case "listening": {
       const { type, host, port, fingerprint } = event;
@@ -200,6 +270,11 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
 
 function memberOf({ handle, fingerprint, trust, distrusted }: Member): Member {
   return { handle, fingerprint, trust, ...(distrusted ? { distrusted } : {}) };
+}
+
+function roomMemberOf(member: RoomMember): object {
+  const { role, isHere } = member;
+  return { ...memberOf(member), role, here: isHere };
 }
 
 function placeOf(place: Place): Place {

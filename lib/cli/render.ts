@@ -7,10 +7,11 @@
 import { assertNever } from "../bytes/errors.ts";
 import { spellFingerprint } from "../chat/fingerprint.ts";
 
-import type { ChatEvent, Member, Peer, Place } from "../chat/events.ts";
+import type { ChatEvent, Peer, Place } from "../chat/events.ts";
 import { formatAddress } from "./address.ts";
-import { isoSeconds } from "./iso.ts";
-import { joinSafe, type Paint, paint, safe, safeLines, type SafeText, safeText } from "./safe_text.ts";
+import { dim, type Key, look, mark, name, room, stamp } from "./render_parts.ts";
+import { memberNames, renderRoom, renderTopicOf, renderUsers } from "./render_room.ts";
+import { safe, safeLines, type SafeText, safeText } from "./safe_text.ts";
 
 /** How lines are drawn. */
 export interface RenderOptions {
@@ -21,14 +22,6 @@ export interface RenderOptions {
   /** One's own handle. */
   readonly ownHandle: string;
 }
-
-/** What a mark is made of. */
-type Key = Pick<Member, "trust" | "distrusted">;
-
-/** The longest handle, relay or room name that is drawn; longer ones end in an ellipsis. */
-const NAME_MAX_CHARS = 40;
-/** How many of those in the room the first line names; it counts the others. */
-const READY_NAMES_MAX = 50;
 
 /**
  * Draws an event.
@@ -41,16 +34,21 @@ export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[
     case "ready":
       return renderReady(event, options);
     case "joined":
-      return [
-        dim(safe`${stamp(event.at)} * ${name(event.handle)} joined ${room(event.room)} ${mark(event)}`, options),
-      ];
     case "left":
-      return [
-        dim(
-          safe`${stamp(event.at)} * ${name(event.handle)} left ${room(event.room)} (${leftWords(event.reason)})`,
-          options,
-        ),
-      ];
+    case "roomJoined":
+    case "roomCreated":
+    case "roomLeft":
+    case "switched":
+    case "invited":
+    case "memberAdded":
+    case "memberRemoved":
+    case "memberPromoted":
+    case "gap":
+    case "fork":
+    case "topic":
+    case "rooms":
+    case "members":
+      return renderRoom(event, options);
     case "message":
       return renderText(event.text, {
         head: safe`${stamp(event.sentAt)} ${where(event.place)}${who(event.from, event, options)}`,
@@ -107,13 +105,11 @@ export function renderError(
 
 function renderReady(event: Extract<ChatEvent, { type: "ready" }>, options: RenderOptions): SafeText[] {
   const { relay, members } = event;
-  const named = members.slice(0, READY_NAMES_MAX).map((member) => safe`${name(member.handle)} ${mark(member)}`);
-  const unnamed = members.length - named.length;
-  const others = [...named, ...(unnamed === 0 ? [] : [safe`${unnamed} more (/users)`])];
   const secured = safe`Secured with relay ${name(relay.name)} (${safeText(spellFingerprint(relay.fingerprint))})`;
-  const here = others.length === 0 ? safeText("nobody yet") : joinSafe(others, ", ");
+  const others = memberNames(members);
   return [
-    look(safe`${secured}: you are ${name(event.handle)}, in ${room(event.room)} with ${here}.`, "green", options),
+    look(safe`${secured}: you are ${name(event.handle)}, in ${room(event.room)} with ${others}.`, "green", options),
+    ...renderTopicOf(event),
     dim(safe`  your fingerprint is ${safeText(spellFingerprint(event.fingerprint))}`, options),
   ];
 }
@@ -146,25 +142,6 @@ function renderSecured(event: Extract<ChatEvent, { type: "secured" }>, options: 
   ];
 }
 
-function renderUsers(event: Extract<ChatEvent, { type: "users" }>): SafeText[] {
-  const lines = [
-    safe`* In ${room(event.room)} with you: ${event.members.length === 0 ? safeText("nobody") : event.members.length}`,
-  ];
-  for (const member of event.members) lines.push(...renderMember(member));
-  if (event.elsewhere.length > 0) {
-    lines.push(safe`* Elsewhere on this relay: ${event.elsewhere.length}`);
-    for (const member of event.elsewhere) lines.push(...renderMember(member));
-  }
-  return lines;
-}
-
-function renderMember(member: Member): SafeText[] {
-  return [
-    safe`  ${name(member.handle)} ${mark(member)}`,
-    safe`    ${safeText(spellFingerprint(member.fingerprint))}`,
-  ];
-}
-
 function renderPeers(peers: readonly Peer[]): SafeText[] {
   return [
     safe`* Met so far: ${peers.length === 0 ? safeText("nobody") : peers.length}`,
@@ -181,18 +158,6 @@ function renderText(text: string, { head }: { readonly head: SafeText }): SafeTe
   return safeLines(text).map((line, i) => i === 0 ? safe`${head}: ${line}` : safe`  | ${line}`);
 }
 
-function stamp(atMs: number): SafeText {
-  return safeText(isoSeconds(atMs));
-}
-
-function name(handle: string): SafeText {
-  return safeText(handle, { maxChars: NAME_MAX_CHARS });
-}
-
-function room(roomName: string): SafeText {
-  return safe`#${name(roomName)}`;
-}
-
 function where(place: Place): SafeText {
   return "room" in place ? safe`${room(place.room)} ` : safeText("(private) ");
 }
@@ -204,23 +169,4 @@ function ownWhere(place: Place, options: RenderOptions): SafeText {
 
 function who(handle: string, key: Key, options: RenderOptions): SafeText {
   return safe`${look(name(handle), key.trust === "changed" ? "red" : "cyan", options)} ${mark(key)}`;
-}
-
-/** How well a key is known, in words. What is held back stands in capitals. */
-function mark({ trust, distrusted }: Key): SafeText {
-  if (distrusted) return safeText("[NOT TRUSTED]");
-  return trust === "changed" ? safeText("[KEY CHANGED]") : safeText(`[${trust}]`);
-}
-
-function leftWords(reason: Extract<ChatEvent, { type: "left" }>["reason"]): SafeText {
-  const words = { quit: "quit", lost: "connection lost", removed: "removed" } as const;
-  return safeText(words[reason]);
-}
-
-function dim(line: SafeText, options: Pick<RenderOptions, "hasColor">): SafeText {
-  return look(line, "dim", options);
-}
-
-function look(line: SafeText, as: Paint, options: Pick<RenderOptions, "hasColor">): SafeText {
-  return options.hasColor ? paint(line, as) : line;
 }

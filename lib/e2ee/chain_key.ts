@@ -1,5 +1,5 @@
 /**
- * The symmetric chain under the Double Ratchet and under the sender keys of rooms (PROTOCOL §3, §4):
+ * The symmetric chain under the Double Ratchet and under the sender keys of rooms (PROTOCOL 3.6, 3.14):
  * `mk = HMAC(ck, 1)`, `ck' = HMAC(ck, 2)`. Nobody gets from `ck'` back to `ck`, or to the message keys before it.
  * @module
  */

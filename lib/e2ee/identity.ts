@@ -1,5 +1,5 @@
 /**
- * A person-device's long-term keys, and the names that follow from public keys (PROTOCOL §1, §4). A name is always the
+ * A person-device's long-term keys, and the names that follow from public keys (PROTOCOL 1.2, 3.10). A name is always the
  * whole digest: 32 bytes, or their 52 base32 characters, never a prefix. A key file holds one identity:
  *
  * ```

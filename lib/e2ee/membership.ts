@@ -1,5 +1,5 @@
 /**
- * Who is in a room, by its signed, hash-chained log alone (PROTOCOL §4). Give it every op in the order in which the relay
+ * Who is in a room, by its signed, hash-chained log alone (PROTOCOL 3.12). Give it every op in the order in which the relay
  * placed them, junk included: each advances the head, and the valid ones change the members. Two people who were given
  * the same ops have the same head, and the same members; two who were told different stories have different heads.
  *

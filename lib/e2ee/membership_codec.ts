@@ -1,6 +1,6 @@
 /**
  * A room's membership as bytes: stored as a row, and, of an open room, handed to newcomers when old ops are gone
- * (PROTOCOL §4). No secret:
+ * (PROTOCOL 3.12). No secret:
  *
  * ```
  * version 1 | lv(suite 1) | lv(kind of room 1) | lv(room 32) | lv(begun 1) | lv(grace 16) | lv(epoch 8)

@@ -1,5 +1,5 @@
 /**
- * Making the ops of a room's membership log (PROTOCOL §4). Whether the room takes them is judged by every member when
+ * Making the ops of a room's membership log (PROTOCOL 3.11). Whether the room takes them is judged by every member when
  * they are placed; nothing is checked here but lengths.
  * @module
  */

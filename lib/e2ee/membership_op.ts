@@ -1,5 +1,5 @@
 /**
- * One op of a room's membership log (PROTOCOL §4), signed by its actor's `IDs` under the label "op":
+ * One op of a room's membership log (PROTOCOL 3.11), signed by its actor's `IDs` under the label "op":
  *
  * ```
  * lv(suite 1) | lv(room) | lv(kind 1) | lv(detail) | lv(subject) | lv(actor id 32) | lv(seen) | lv(roster) | lv(at 8)

@@ -1,5 +1,5 @@
 /**
- * The rules of a room: what a verified op does to its members, or why it is void (PROTOCOL §4). Pure; each rule looks at
+ * The rules of a room: what a verified op does to its members, or why it is void (PROTOCOL 3.12). Pure; each rule looks at
  * the state before the op alone, so that everybody who was given the same ops in the same order decides alike.
  *
  * Looked at in this order: the room; for a create op whether it is the first; `seen`; whether a valid op on its subject

@@ -1,5 +1,5 @@
 /**
- * What a membership log leaves behind (PROTOCOL §4), as plain data without secrets: the members, the last places with
+ * What a membership log leaves behind (PROTOCOL 3.11), as plain data without secrets: the members, the last places with
  * their heads, and who was lately the subject of a valid op.
  *
  * ```

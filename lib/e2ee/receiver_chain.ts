@@ -1,5 +1,5 @@
 /**
- * A chain of another member in a room (PROTOCOL §4). Opening goes cheapest refusal first: ids, then the signature, then
+ * A chain of another member in a room (PROTOCOL 3.16). Opening goes cheapest refusal first: ids, then the signature, then
  * keys are derived, then the tag; and only then does the state move on.
  *
  * Messages may be given while others are being opened. Signatures and tags are checked beside each other, for neither
@@ -32,7 +32,7 @@ import { SKIP_MAX_PER_JUMP, SKIPPED_KEEP_MS, type SkippedMessageKey } from "./sk
  * sender. The oldest go first.
  */
 export const CHAIN_SKIPPED_MAX = 1_000;
-/** Hashes of opened messages kept of one chain: only these very bytes are a repeat (PROTOCOL §3 "Repeats"). */
+/** Hashes of opened messages kept of one chain: only these very bytes are a repeat (PROTOCOL 3.16). */
 export const CHAIN_HASHES_MAX = 1_000;
 
 /** A chain of another member, as plain data. Secret as a whole. */

@@ -1,5 +1,5 @@
 /**
- * One room as one member knows it (PROTOCOL §4): its log, how we speak in it, how we listen, and what was said since each
+ * One room as one member knows it (PROTOCOL 3.10 to 3.17): its log, how we speak in it, how we listen, and what was said since each
  * head. It is moved on by the room's stream, event by event and one at a time, and by the sender keys that come through
  * the sessions with its members. Does no I/O.
  *
@@ -221,9 +221,8 @@ export class Room {
    * @param nowMs the time now
    * @returns what became of it, and of what had waited for it
    */
-  async key(bytes: Bytes, peer: Fingerprint, nowMs: number): Promise<KeyHeard> {
-    const heard = await this.#listener.takeKey(bytes, peer, nowMs);
-    return heard;
+  key(bytes: Bytes, peer: Fingerprint, nowMs: number): Promise<KeyHeard> {
+    return this.#listener.takeKey(bytes, peer, nowMs);
   }
 
   /**
@@ -240,7 +239,15 @@ export class Room {
     const between = last === 0 ? 0 : Math.max(0, claims.m - last - 1);
     const missing = message.isLate ? 0 : Math.max(0, between - this.#listener.waitingOf(fingerprint));
     if (claims.m > last) this.#count(fingerprint, claims.m);
-    return { missing, tally: this.#tally.compare(message.head, claims.tally, message.before) };
+    const tally = this.#tally.compare(message.head, claims.tally, message.before);
+    if (tally.kind === "behind") this.miss(); // told once: from now on ours cannot fit
+    return { missing, tally };
+  }
+
+  /** Notes that messages are missing which the relay left out or does not have any more. */
+  miss(): void {
+    this.#tally.break();
+    this.#changed.add("counters");
   }
 
   /**
@@ -291,9 +298,8 @@ export class Room {
    * @returns what it says of itself
    */
   claims(m?: number): RoomClaims {
-    const { count, digest } = this.#tally.state;
     if (m === undefined) this.#changed.add("speaker");
-    return { m: m ?? this.#speaker.nextM(), tally: { count, digest } };
+    return { m: m ?? this.#speaker.nextM(), tally: this.#tally.claim };
   }
 
   /**

@@ -2,7 +2,8 @@
  * What is counted in a room, as a row:
  *
  * ```
- * version 1 | lv(suite 1) | lv(tally, see tally.ts) | lv(of each sender: id 32 | last m 8)
+ * version 1 | lv(suite 1) | lv(tally, see tally.ts) | lv(whether messages are missing in it 1)
+ *           | lv(of each sender: id 32 | last m 8)
  * ```
  *
  * @module
@@ -16,7 +17,7 @@ import { type Fingerprint, fingerprintOf, idOf } from "./identity.ts";
 import { RoomTally } from "./room_tally.ts";
 import { ROSTER_MEMBERS_MAX } from "./roster.ts";
 import { readSuite, suiteField } from "./signed.ts";
-import { readItems, readVersion, STATE_VERSION } from "./state_fields.ts";
+import { readFlag, readItems, readVersion, STATE_VERSION } from "./state_fields.ts";
 import { decodeTally, encodeTally } from "./tally.ts";
 
 /** Senders whose numbers are remembered: all members, and as many that have left. */
@@ -33,7 +34,10 @@ const TALLY_MAX_BYTES = 128;
  */
 export function encodeCounters(tally: RoomTally, counters: ReadonlyMap<Fingerprint, number>): Bytes {
   const list = [...counters].map(([who, m]) => concat(idOf(who), u64be(m)));
-  return concat(u8(STATE_VERSION), lvCat(suiteField(), encodeTally(tally.state), concat(...list)));
+  return concat(
+    u8(STATE_VERSION),
+    lvCat(suiteField(), encodeTally(tally.state), u8(tally.isBroken ? 1 : 0), concat(...list)),
+  );
 }
 
 /**
@@ -46,7 +50,8 @@ export function decodeCounters(bytes: Bytes): { tally: RoomTally; counters: Map<
   const reader = new ByteReader(bytes, "counters");
   readVersion(reader, "counters");
   readSuite(reader);
-  const tally = new RoomTally(decodeTally(reader.lv(TALLY_MAX_BYTES)));
+  const state = decodeTally(reader.lv(TALLY_MAX_BYTES));
+  const tally = new RoomTally(state, readFlag(reader));
   const items = readItems(reader, COUNTER_BYTES, SENDERS_MAX);
   reader.end();
   const counters = new Map(items.map((item) => {

@@ -1,5 +1,5 @@
 /**
- * What becomes of what is heard in a room (PROTOCOL §4), as data.
+ * What becomes of what is heard in a room (PROTOCOL 3.16), as data.
  * @module
  */
 

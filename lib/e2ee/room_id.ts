@@ -1,5 +1,5 @@
 /**
- * The id of a room that people are invited to (PROTOCOL §4). The id of an open room follows from its name, see
+ * The id of a room that people are invited to (PROTOCOL 3.10). The id of an open room follows from its name, see
  * `openRoomId` of `identity.ts`; this one follows from the op that made the room, so that nobody can make another room
  * with the same id, and who holds the id can tell whose op made it.
  * @module

@@ -1,5 +1,5 @@
 /**
- * How we listen in a room (PROTOCOL §4, Message, In flight, Two streams): which message is judged by what the log said
+ * How we listen in a room (PROTOCOL 3.16): which message is judged by what the log said
  * at its place, and opened when its chain is here. A message whose chain is missing waits, sealed, and a sender key for a
  * place ahead of ours waits too; each finds its place whichever comes first. Whatever a member sends, the room goes on.
  *

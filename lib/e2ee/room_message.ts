@@ -1,5 +1,5 @@
 /**
- * A room's message as it travels (PROTOCOL §4):
+ * A room's message as it travels (PROTOCOL 6.2):
  *
  * ```
  * lv(H 141) | lv(body) | signature 64

@@ -1,5 +1,5 @@
 /**
- * How we speak in a room (PROTOCOL §4, Chain and Rotation): which chain is written on, when it is replaced, and who has
+ * How we speak in a room (PROTOCOL 3.14, 3.15): which chain is written on, when it is replaced, and who has
  * it. Whom it may be handed to (members that the person was shown, none whose key is held back) is for the caller to
  * say; that they are members is checked here.
  *

@@ -1,11 +1,12 @@
 /**
- * What was said in a room since each of its last heads, as one number for each count of messages (PROTOCOL §4,
- * Consistency): what a member claims to have read can be held against what we have read ourselves. It tells that
- * somebody was told another story; it does not tell whom the relay lied to.
+ * What was said in a room since each of its last heads, as one number for each count of messages (PROTOCOL
+ * 3.17): what a member claims to have read can be held against what we have read ourselves. It tells that
+ * somebody was told another story; it does not tell whom the relay lied to. Who knows that messages are missing claims to
+ * have read nothing until the next head: their tally cannot fit any more, and the gap was told.
  * @module
  */
 
-import { encodeHex } from "@std/encoding/hex";
+import { decodeHex, encodeHex } from "@std/encoding/hex";
 import { equalBytes } from "../bytes/equal.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { Tally, type TallyState } from "./tally.ts";
@@ -37,14 +38,36 @@ export class RoomTally {
   /** T after 0, 1, 2, … messages, by head in hexadecimal, oldest head first; a head taken up later has holes. */
   readonly #digests = new Map<string, (Bytes | undefined)[]>();
   #kept = 0;
+  #isBroken: boolean;
 
   /**
    * Goes on where a state stands.
    * @param state of the current head
+   * @param isBroken whether messages since that head are known to be missing
    */
-  constructor(state: TallyState) {
+  constructor(state: TallyState, isBroken = false) {
     this.#tally = new Tally(state);
-    this.#note(state);
+    this.#isBroken = isBroken;
+    if (!isBroken) this.#note(state);
+  }
+
+  /** Whether messages since the current head are known to be missing. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  /** What we may claim to have read. */
+  get claim(): TallyClaim {
+    const { headKey, count, digest } = this.#tally.state;
+    return this.#isBroken ? { count: 0, digest: new Uint8Array(decodeHex(headKey)) } : { count, digest };
+  }
+
+  /** Notes that messages since the current head are missing: until the next one nothing is compared with it. */
+  break(): void {
+    this.#isBroken = true;
+    const { headKey } = this.#tally.state;
+    this.#kept -= this.#digests.get(headKey)?.filter((one) => one !== undefined).length ?? 0;
+    this.#digests.delete(headKey);
   }
 
   /** All that there is to store: of the current head alone. */
@@ -57,7 +80,8 @@ export class RoomTally {
    * @param messageHash its `roomMessageHash`, 32 bytes
    */
   async add(messageHash: Bytes): Promise<void> {
-    this.#note(await this.#tally.add(messageHash));
+    const state = await this.#tally.add(messageHash);
+    if (!this.#isBroken) this.#note(state);
   }
 
   /**
@@ -65,7 +89,9 @@ export class RoomTally {
    * @param head the new head, 32 bytes
    */
   async reset(head: Bytes): Promise<void> {
-    this.#note(await this.#tally.reset(head));
+    const state = await this.#tally.reset(head);
+    this.#isBroken = false;
+    this.#note(state);
   }
 
   /**

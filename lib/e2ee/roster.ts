@@ -1,5 +1,5 @@
 /**
- * The members of a room, and the hash of them that ops carry (PROTOCOL §4):
+ * The members of a room, and the hash of them that ops carry (PROTOCOL 3.11):
  *
  * ```
  * roster  SHA-256(label("roster") || lv_cat(entry, entry, …)), sorted by id

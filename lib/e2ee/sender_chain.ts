@@ -1,8 +1,8 @@
 /**
- * A chain of ours in a room, its sender key (PROTOCOL §4): whatever the number of members, a message is sealed and
+ * A chain of ours in a room, its sender key (PROTOCOL 3.14): whatever the number of members, a message is sealed and
  * signed once. Members get the chain by `handOver`, pairwise, and from its current number on: who comes later cannot
- * open what was written before. When a chain must be replaced is for its owner to say: after 100 messages, after 24
- * hours, when members change as PROTOCOL §4 says, and after it was restored from a backup.
+ * open what was written before. When a chain must be replaced is for its owner to say (PROTOCOL 3.15). It is never
+ * stored.
  *
  * Law (PROTOCOL §0.4): numbers are taken in the order of the calls, before the first await, and never given back; seals
  * that overlap get numbers and keys of their own, and their messages come back in that order. What `state` gives holds

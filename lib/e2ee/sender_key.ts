@@ -1,5 +1,5 @@
 /**
- * A sender key on its way to one member, pairwise over the ratchet (PROTOCOL §4, "SKD"). It is the plaintext of a box:
+ * A sender key on its way to one member, pairwise over the ratchet (PROTOCOL 3.14). It is the plaintext of a box:
  *
  * ```
  * label("sender key") 19 | suite 1 | room 32 | head 32 | key id 16 | ck 32 | n 4 | sig public 32

@@ -18,7 +18,7 @@ import type { PrekeyStore } from "./prekeys.ts";
 import type { RatchetState } from "./ratchet_state.ts";
 import { x3dhInitiate, x3dhRespond } from "./x3dh.ts";
 
-/** Hashes of opened boxes kept in a session: only these very bytes are a repeat (PROTOCOL §3 "Repeats"). */
+/** Hashes of opened boxes kept in a session: only these very bytes are a repeat (PROTOCOL 3.9). */
 export const BOX_HASHES_MAX = 1_000;
 
 /** One session. Secret as a whole. */

@@ -3,7 +3,8 @@
  *
  * - a session that the peer started goes first, for it is the newest that the peer has for certain;
  * - unless it crossed ours: while our first one is not answered, the one whose `EK` sorts first stays in front, and
- *   both sides, seeing the same two keys, choose alike;
+ *   both sides, seeing the same two keys, choose alike. One that shows a newer certificate crossed nothing: their
+ *   client has started since, perhaps without what came before;
  * - a session of ours that gets its first answer passes other sessions of ours that have none;
  * - `startFrom` and `useSession` are explicit wishes and go first, and so does a session that both proved by a code.
  *
@@ -222,7 +223,9 @@ export class PeerSessions {
   adopt(session: Session, certificate: Certificate, nowMs: number): Certificate {
     const first = this.#sessions[0];
     const isOursWaiting = first !== undefined && first.startedBy === "us" && !first.isAnswered;
-    const isBehind = isOursWaiting && compareBytes(first.ephemeralPublic, session.ephemeralPublic) < 0;
+    const isRestart = this.#certificate !== undefined && certificate.createdMs > this.#certificate.createdMs;
+    const isCrossed = isOursWaiting && !isRestart;
+    const isBehind = isCrossed && compareBytes(first.ephemeralPublic, session.ephemeralPublic) < 0;
     this.#insert(session, isBehind ? 1 : 0);
     this.#context.changed(this.fingerprint);
     return this.#learn(certificate, nowMs);

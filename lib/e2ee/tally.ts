@@ -1,5 +1,5 @@
 /**
- * What a member has accepted in a room since a head, in one number (PROTOCOL §4, "T"): two members that were told
+ * What a member has accepted in a room since a head, in one number (PROTOCOL 3.17): two members that were told
  * different stories by a relay have different ones.
  *
  * ```

@@ -14,10 +14,9 @@ import type { ChatEvent } from "../chat/events.ts";
 import type { OutgoingLine } from "../chat/outgoing.ts";
 import { type ExitCode, exitCodeFor } from "../cli/exit_codes.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
-import { type Fingerprint, fingerprintOf, type Identity, openRoomId } from "../e2ee/identity.ts";
+import type { Identity } from "../e2ee/identity.ts";
 import { Link, type LinkEnd } from "../link/link.ts";
 import type { WordList } from "../pake/code.ts";
-import { checkRoomName } from "../wire/handle.ts";
 import { decodeRelayMessage } from "../wire/messages.ts";
 import type { ClientStore } from "./client_store.ts";
 import { nowMs, steadyMs } from "./clock.ts";
@@ -44,9 +43,9 @@ export interface ClientOptions {
   readonly address: RelayAddress;
   /** Which relay is accepted. */
   readonly policy: RelayPolicy;
-  /** The name of the room to be in; `undefined` for one session by code. */
+  /** The name of the room to be in at first; the one of the last run, or `lobby`, without. */
   readonly roomName: string | undefined;
-  /** How that session begins. */
+  /** How the one session by code begins that the client is there for, in no room. */
   readonly session?: SessionCommand | undefined;
   /** What codes are made of. */
   readonly words: WordList;
@@ -109,7 +108,7 @@ export class ClientHost {
 
   /** The event with which the conversation begins, from which on lines are read. */
   get #readyType(): ChatEvent["type"] {
-    return this.#options.roomName === undefined ? "secured" : "ready";
+    return this.#options.session === undefined ? "ready" : "secured";
   }
 
   /** Whether the chat has begun. */
@@ -197,13 +196,8 @@ export class ClientHost {
   async #begin(relay: KnownRelay): Promise<void> {
     const { identity, certificate, roomName, session, words, state, linked } = this.#options;
     await linked?.(relay);
-    const room = roomName === undefined ? undefined : await openRoom(relay, roomName);
-    const { name, fingerprint } = relay;
-    const whatFor = { room, session, words };
-    this.#chat = await Chat.create(
-      { identity, certificate, relay: { name, fingerprint }, ...whatFor, state },
-      nowMs(),
-    );
+    const whatFor = { room: roomName, session, words };
+    this.#chat = await Chat.create({ identity, certificate, relay, ...whatFor, state }, nowMs());
   }
 
   /** The link is over, and with it all that waits for room: a reader that never reads must not keep this alive. */
@@ -312,11 +306,6 @@ function withoutSession(error: UserError): UserError {
   if (error.code === "olderCertificate") return withoutSession(new UserError("linkLost", error.message));
   if (error.code !== "linkLost") return error;
   return new UserError("noSession", `The session did not come about: ${error.message}`, error.hint, { cause: error });
-}
-
-async function openRoom(relay: KnownRelay, roomName: string): Promise<{ id: Fingerprint; name: string }> {
-  const { name, folded } = checkRoomName(roomName);
-  return { id: fingerprintOf(await openRoomId(relay.publicBytes, folded)), name };
 }
 
 /**

@@ -13,6 +13,7 @@
  * | `peers`    | the peer's id                | how well it is known, see chat/peer_record.ts      |
  * | `relays`   | `HOST:PORT` as it was dialled | which relay that is, see relay_pin.ts             |
  * | `cursors`  | `<relay>/<stream>`           | how far it was read, see cursor_codec.ts           |
+ * | `rooms`    | `<relay>/<room>/<row>`       | see chat/room_record.ts and e2ee/room.ts           |
  * | `codes`    | a code that was used up      | until when it is remembered (ms) 8                 |
  *
  * @module
@@ -24,7 +25,7 @@ import { ByteReader, fromUtf8 } from "../bytes/reader.ts";
 import { type Bytes, u64be, utf8 } from "../bytes/writer.ts";
 import type { BurntCode } from "../chat/burnt_codes.ts";
 import { decodePeerRecord, encodePeerRecord } from "../chat/peer_record.ts";
-import type { ChatChanges, ChatState, StoredSessions } from "../chat/state.ts";
+import type { ChatChanges, ChatState, StoredRoomRow, StoredSessions } from "../chat/state.ts";
 import { type Certificate, verifyCertificate } from "../e2ee/certificate.ts";
 import type { WrapOptions } from "../e2ee/data_key.ts";
 import { decodeIdentity, encodeIdentity, type Identity, idOf } from "../e2ee/identity.ts";
@@ -124,6 +125,7 @@ export class ClientStore {
         peers: await this.#all("peers", (_, value) => decodePeerRecord(value)),
         cursors: await this.#all("cursors", decodeCursor),
         codes: await this.#all("codes", decodeBurntCode),
+        rooms: await this.#all("rooms", decodeRoomRow),
       };
     });
   }
@@ -205,7 +207,7 @@ export class ClientStore {
     const rows: RowChange[] = [{ table: "identity", key: IDENTITY, value: encoded }];
     if (before === undefined || equalBytes(before, encoded)) return rows;
     for (const key of [CERTIFICATE, NAME]) rows.push({ table: "identity", key, value: undefined });
-    for (const table of ["keys", "sessions", "cursors"]) {
+    for (const table of ["keys", "sessions", "cursors", "rooms"]) {
       for await (const { key } of this.#sealed.list(table)) rows.push({ table, key, value: undefined });
     }
     return rows;
@@ -233,7 +235,17 @@ function decodeBurntCode(key: Bytes, value: Bytes): BurntCode {
   return { code: fromUtf8(key), untilMs };
 }
 
-function chatRows({ sessions, peers, cursors, codes = [] }: ChatChanges): RowChange[] {
+const ROOM_KEY = /^(?<relay>[A-Z2-7]{51}[AQ])\/(?<room>[A-Z2-7]{51}[AQ])\/(?<name>[a-z0-9/]{1,120})$/;
+
+function decodeRoomRow(key: Bytes, value: Bytes): StoredRoomRow {
+  const { relay, room, name } = ROOM_KEY.exec(fromUtf8(key))?.groups ?? {};
+  if (relay === undefined || room === undefined || name === undefined) {
+    throw new DecodeError("Cannot decode row of a room: its key is malformed");
+  }
+  return { relay, room, name, value };
+}
+
+function chatRows({ sessions, peers, cursors, codes = [], rooms = [] }: ChatChanges): RowChange[] {
   const rows: RowChange[] = [];
   if (sessions.prekeys !== undefined) rows.push({ table: "keys", key: PREKEYS, value: sessions.prekeys });
   if (sessions.forgotten !== undefined) rows.push({ table: "keys", key: FORGOTTEN, value: sessions.forgotten });
@@ -246,6 +258,12 @@ function chatRows({ sessions, peers, cursors, codes = [] }: ChatChanges): RowCha
   for (const { code, untilMs } of codes) {
     rows.push({ table: "codes", key: utf8(code), value: untilMs === 0 ? undefined : u64be(untilMs) });
   }
-  for (const cursor of cursors) rows.push({ table: "cursors", key: cursorKey(cursor), value: encodeCursor(cursor) });
+  for (const cursor of cursors) {
+    const value = "isForgotten" in cursor ? undefined : encodeCursor(cursor);
+    rows.push({ table: "cursors", key: cursorKey(cursor), value });
+  }
+  for (const { relay, room, name, value } of rooms) {
+    rows.push({ table: "rooms", key: utf8(`${relay}/${room}/${name}`), value });
+  }
   return rows;
 }

@@ -61,6 +61,12 @@ export class TerminalFront implements Front {
       this.#terminal.setPrompt(safe`${safeText(event.with, { maxChars: 20 })}> `);
       this.#terminal.start();
     }
+    if (event.type === "switched" || (event.type === "roomJoined" && event.isCurrent)) {
+      this.#terminal.setPrompt(promptFor(event.room));
+    }
+    if (event.type === "roomLeft") {
+      this.#terminal.setPrompt(event.current === undefined ? safeText("> ") : promptFor(event.current));
+    }
     const options: RenderOptions = {
       hasColor: this.#options.hasColor,
       showsOwn: true,

@@ -1,5 +1,5 @@
 /**
- * The book-keeping of the ops that an event log keeps apart for each room (PROTOCOL §4): how many there are, and whether
+ * The book-keeping of the ops that an event log keeps apart for each room (PROTOCOL 4.4): how many there are, and whether
  * one more fits. Ops are never trimmed: members are derived from all of them, so beyond a bound the next one is refused.
  *
  * What a room is said to have may be undone up to the last `commit()`: states are replaced, never changed.

@@ -51,7 +51,7 @@ export class Rooms {
    * @param effects where the messages go
    */
   exit(link: RelayLink, room: Fingerprint, nowMs: number, effects: EffectList): void {
-    if (link.rooms.delete(room)) this.#leave(link, room, { reason: "quit", nowMs }, effects);
+    if (link.rooms.delete(room)) this.#leave(link, room, { reason: "left", nowMs }, effects);
   }
 
   /**

@@ -36,8 +36,8 @@ export type EventId = string;
 export type EventKind = "message" | "op";
 /** The most departures that a message may have missed when it is placed, those of an open room. */
 export const SLACK_MAX = 64;
-/** Why somebody is no longer in a room. */
-export type LeftReason = "quit" | "lost" | "removed";
+/** Why somebody is no longer in a room; after `left` they are linked to the relay still. */
+export type LeftReason = "left" | "quit" | "lost" | "removed";
 
 /** Why a mailbox was not made, or not joined. */
 export type MailboxRefusal = "unknown" | "taken" | "expired" | "busy" | "full";
@@ -230,7 +230,13 @@ const RELAY_MESSAGE: v.GenericSchema<unknown, RelayMessage> = v.variant("t", [
   v.object({ t: v.literal("welcome"), at: COUNT, generation: HEX16 }),
   v.object({ t: v.literal("roster"), room: ID32, more: v.boolean() }),
   v.object({ t: v.literal("joined"), room: ID32, at: COUNT }),
-  v.object({ t: v.literal("left"), room: ID32, who: ID32, at: COUNT, reason: v.picklist(["quit", "lost", "removed"]) }),
+  v.object({
+    t: v.literal("left"),
+    room: ID32,
+    who: ID32,
+    at: COUNT,
+    reason: v.picklist(["left", "quit", "lost", "removed"]),
+  }),
   v.object({ t: v.literal("subscribed"), stream: STREAM, generation: HEX16, head: COUNT }),
   v.object({ t: v.literal("reset"), stream: STREAM, generation: HEX16, head: COUNT }),
   v.variant("kind", [

@@ -79,7 +79,7 @@ export class Member {
     const rows = kept.rows.size === 0 ? undefined : [...kept.rows].map(([name, value]) => ({ name, value }));
     let ref = 1;
     const channel = await RoomChannel.create(
-      { room: ROOM, rows, author, people, keyring, nextRef: () => ref++ },
+      { room: ROOM, kind: "open", rows, author, people, keyring, nextRef: () => ref++ },
       net.nowMs,
     );
     const member = new Member(net, link, kept, keyring, channel);
@@ -93,7 +93,7 @@ export class Member {
     const author = { sign: identity.sign, certificate };
     const stored = [...rows].map(([name, value]) => ({ name, value }));
     let ref = 1_000;
-    const options = { room: ROOM, rows: stored, author, people, keyring, nextRef: () => ref++ };
+    const options = { room: ROOM, kind: "open", rows: stored, author, people, keyring, nextRef: () => ref++ } as const;
     this.channel = await RoomChannel.create(options, net.nowMs);
     await this.act((turn) =>
       Promise.resolve(this.channel.start(this.kept.cursors.get(this.channel.stream) ?? null, turn))
@@ -105,12 +105,18 @@ export class Member {
     return this.kept.certificate.fingerprint;
   }
 
+  /** The members beside us. */
+  others(): Certificate[] {
+    const members = this.channel.membership.members().map(({ certificate }) => certificate);
+    return members.filter(({ fingerprint }) => fingerprint !== this.who);
+  }
+
   get texts(): string[] {
     return this.seen.filter((line) => !line.startsWith("!") && !line.startsWith("+") && !line.startsWith("-"));
   }
 
   async say(text: string): Promise<void> {
-    this.lines.push({ id: encodeHex(secureRandom(16)), text, audience: this.channel.audience() });
+    this.lines.push({ id: encodeHex(secureRandom(16)), text, audience: this.channel.voice.audience() });
     await this.act((turn) => this.pump(turn));
     await this.net.settle();
   }
@@ -143,11 +149,13 @@ export class Member {
 
   async pump(turn: Turn): Promise<void> {
     for (let line = this.lines[0]; line !== undefined; line = this.lines[0]) {
-      const isOvertaken = [...this.published.values()].some(({ sealed }) => sealed && this.channel.isStale(sealed));
-      if (isOvertaken || !await this.channel.prepare(line.audience, turn)) return;
-      const claims = this.channel.claims(line.m);
+      const isOvertaken = [...this.published.values()].some(({ sealed }) =>
+        sealed && this.channel.voice.isStale(sealed)
+      );
+      if (isOvertaken || !await this.channel.voice.prepare(line.audience, turn)) return;
+      const claims = this.channel.voice.claims(line.m);
       line.m = claims.m;
-      line.sealed = await this.channel.seal(encode(line.text, claims));
+      line.sealed = await this.channel.voice.seal(encode(line.text, claims));
       this.lines.shift();
       this.published.set(line.id, line);
       const { message, epoch, slack } = line.sealed;
@@ -176,7 +184,8 @@ export class Member {
       case "reset":
         kept.cursors.delete(message.stream);
         this.#place(message.stream, { generation: message.generation, seq: 0 }, true);
-        return message.stream === channel.stream ? await channel.reset(turn) : undefined;
+        if (message.stream === channel.stream) await channel.reset(turn);
+        return;
       case "ops": {
         const cursor = kept.cursors.get(channel.stream) ?? null;
         for (const placed of await channel.ops(message, body, { ...turn, cursor })) this.#news(placed);
@@ -184,7 +193,7 @@ export class Member {
       }
       case "event":
         if (message.stream === this.#inbox) await this.#open(body, turn);
-        else if (!channel.isFollowing) return;
+        else if (!channel.following.isOn) return;
         else if (message.kind === "op") {
           const placed = await channel.op({ epoch: message.epoch, atMs: message.at }, body, turn);
           if (placed === undefined) return;
@@ -193,7 +202,7 @@ export class Member {
         this.#place(message.stream, { seq: message.seq });
         return await this.pump(turn);
       case "accepted": {
-        const op = channel.takeOwnOp(message.id);
+        const op = channel.ownOp(message.id);
         if (op !== undefined && message.epoch !== undefined) {
           const placed = await channel.op({ epoch: message.epoch, atMs: message.at }, op, turn);
           if (placed !== undefined) this.#news(placed);
@@ -213,7 +222,7 @@ export class Member {
         return await this.pump(turn);
       }
       case "acceptedMany":
-        channel.handedOver(message.ref, body, turn);
+        channel.voice.handedOver(message.ref, body, turn);
         return await this.pump(turn);
       case "bundle":
         await keyring.answered(message, body, { ...turn, people: this.people });
@@ -241,9 +250,11 @@ export class Member {
   }
 
   #news({ news, released }: PlacedOp): void {
-    if (news.kind === "came") this.seen.push(`+ ${news.person.certificate.handle}`);
-    if (news.kind === "went" || news.kind === "removed") this.seen.push(`- ${news.person.certificate.handle}`);
-    for (const { certificate } of this.channel.members()) this.channel.shown(certificate.fingerprint);
+    const sign = { came: "+", went: "-", removed: "-", promoted: "^", none: undefined }[news.kind];
+    if (sign !== undefined && "person" in news && news.person !== undefined) {
+      this.seen.push(`${sign} ${news.person.certificate.handle}`);
+    }
+    for (const { fingerprint } of this.others()) this.channel.voice.show(fingerprint);
     released.forEach((heard) => this.#read(heard));
   }
 

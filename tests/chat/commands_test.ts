@@ -48,6 +48,33 @@ const READ: readonly (readonly [line: string, command: Command])[] = [
   [`/distrust ${SPELLED}`, { kind: "distrust", name: KEY }],
   [`/fingerprint ${SPELLED}`, { kind: "fingerprint", name: KEY }],
   [`/pm ${KEY} hi there`, { kind: "pm", to: KEY, text: "hi there" }],
+  ["/rooms", { kind: "rooms" }],
+  ["/join den", { kind: "join", room: "den" }],
+  ["/join #den", { kind: "join", room: "den" }],
+  ["/JOIN  #den ", { kind: "join", room: "den" }],
+  ["/join ##den", { kind: "join", room: "#den" }],
+  ["/join 部屋", { kind: "join", room: "部屋" }],
+  ["/switch #den", { kind: "switch", room: "den" }],
+  ["/leave", { kind: "leave" }],
+  ["/leave den", { kind: "leave", room: "den" }],
+  ["/leave #den", { kind: "leave", room: "den" }],
+  ["/room create den", { kind: "create", name: "den", isInviteOnly: false }],
+  ["/room create #den", { kind: "create", name: "den", isInviteOnly: false }],
+  ["/room  create  den  --invite-only ", { kind: "create", name: "den", isInviteOnly: true }],
+  ["/room create create", { kind: "create", name: "create", isInviteOnly: false }],
+  ["/invite bob", { kind: "invite", name: "bob" }],
+  [`/invite ${SPELLED}`, { kind: "invite", name: KEY }],
+  ["/remove bob", { kind: "remove", name: "bob" }],
+  [`/remove ${SPELLED}`, { kind: "remove", name: KEY }],
+  ["/promote bob", { kind: "promote", name: "bob" }],
+  [`/promote ${KEY.toLowerCase()}`, { kind: "promote", name: KEY }],
+  ["/members", { kind: "members" }],
+  ["/topic", { kind: "topic" }],
+  ["/topic ", { kind: "topic" }],
+  ["/topic tea  and cake ", { kind: "topic", text: "tea  and cake" }],
+  ["/topic none", { kind: "topic", text: "" }],
+  ["/topic none of it", { kind: "topic", text: "none of it" }],
+  ["/topic /quit", { kind: "topic", text: "/quit" }],
   ["/help", { kind: "help" }],
   ["/quit", { kind: "quit" }],
   ["/exit", { kind: "quit" }],
@@ -95,6 +122,29 @@ const REFUSED: readonly (readonly [line: string, hint: string])[] = [
   [`/verify ${SPELLED.slice(5)}`, "Write /verify <name> [yes]."],
   ["/verfy bob yes", "Did you mean /verify?"],
   ["/fingerprint bob carol", "Write /fingerprint [name]."],
+  ["/rooms all", "Write /rooms."],
+  ["/join", "Write /join <room>."],
+  ["/join den attic", "Write /join <room>."],
+  ["/switch", "Write /switch <room>."],
+  ["/switch den attic", "Write /switch <room>."],
+  ["/leave den attic", "Write /leave [room]."],
+  ["/room", "Write /room create <name> [--invite-only]."],
+  ["/room den", "Write /room create <name> [--invite-only]."],
+  ["/room create", "Write /room create <name> [--invite-only]."],
+  ["/room create --invite-only", "Write /room create <name> [--invite-only]."],
+  ["/room create --invite-only den", "Write /room create <name> [--invite-only]."],
+  ["/room create den --invite", "Write /room create <name> [--invite-only]."],
+  ["/room create den attic", "Write /room create <name> [--invite-only]."],
+  ["/room create den --invite-only --invite-only", "Write /room create <name> [--invite-only]."],
+  ["/invite", "Write /invite <name>."],
+  ["/invite bob carol", "Write /invite <name>."],
+  ["/remove", "Write /remove <name>."],
+  ["/remove bob carol", "Write /remove <name>."],
+  ["/promote", "Write /promote <name>."],
+  ["/promote bob carol", "Write /promote <name>."],
+  ["/members den", "Write /members."],
+  ["/roms", "Did you mean /rooms?"],
+  ["/invte bob", "Did you mean /invite?"],
 ];
 
 for (const [line, hint] of REFUSED) {
@@ -127,11 +177,41 @@ Deno.test("parseLine() sends a line as text only if it is, and `//` only without
   }));
 });
 
+Deno.test("parseLine() gives names of rooms and people that are one word, and never a flag as a name", () => {
+  const command = fc.constantFrom("join", "switch", "leave", "room create", "invite", "remove", "promote");
+  const words = fc.array(
+    fc.oneof(fc.string({ unit: "binary", maxLength: 8 }), fc.constantFrom("#", " ", "--invite-only")),
+  );
+  fc.assert(fc.property(command, words, (name, rest) => {
+    let parsed: Command;
+    try {
+      parsed = parseLine(`/${name} ${rest.join("")}`);
+    } catch (error) {
+      assert(error instanceof UserError && error.code === "badLine");
+      return;
+    }
+    const given = "name" in parsed ? parsed.name : "room" in parsed ? parsed.room : undefined;
+    if (given === undefined) return assertEquals(parsed, { kind: "leave" });
+    assert(!/\s/u.test(given), given);
+    if (parsed.kind === "create") assert(!given.startsWith("--"), given);
+  }));
+});
+
 Deno.test("helpLines() names every command and both ways to start a line with a slash", () => {
   const help = helpLines().join("\n");
   for (
     const name of [
       "/pm <name> <text>",
+      "/rooms",
+      "/join <room>",
+      "/switch <room>",
+      "/leave [room]",
+      "/room create <name> [--invite-only]",
+      "/invite <name>",
+      "/remove <name>",
+      "/promote <name>",
+      "/members",
+      "/topic [text|none]",
       "/users",
       "/peers",
       "/fingerprint [name]",
@@ -148,5 +228,5 @@ Deno.test("helpLines() names every command and both ways to start a line with a 
   }
   assert(help.includes("//text"));
   assert(help.includes("from a pipe too"));
-  assert(helpLines().every((line) => line.length <= 80));
+  assertEquals(helpLines().filter((line) => line.length > 80), []);
 });

@@ -3,17 +3,35 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { DecodeError } from "../../lib/bytes/errors.ts";
 import { type Bytes, U64_MAX } from "../../lib/bytes/writer.ts";
-import { type Content, decodeContent, encodeContent } from "../../lib/chat/content.ts";
+import { type Content, decodeContent, encodeContent, TOPIC_MAX_CHARS } from "../../lib/chat/content.ts";
 import { encodePlaintext, TEXT_MAX_BYTES } from "../../lib/e2ee/plaintext.ts";
 
 const ID = "0123456789abcdef0123456789abcdef";
 const ROOM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSA";
-const CONTENT: fc.Arbitrary<Content> = fc.record({
-  id: fc.stringMatching(/^[0-9a-f]{32}$/),
-  room: fc.option(fc.stringMatching(/^[A-Z2-7]{51}[AQ]$/)),
-  sentAtMs: fc.maxSafeNat(),
-  text: fc.string({ unit: "binary", maxLength: 200 }).map((text) => text.toWellFormed()),
-});
+const TEXT = fc.string({ unit: "binary", maxLength: 200 }).map((text) => text.toWellFormed());
+const BASE = { id: fc.stringMatching(/^[0-9a-f]{32}$/), sentAtMs: fc.maxSafeNat(), text: TEXT };
+const PRIVATE = { ...BASE, room: fc.constant(null) };
+const CONTENT: fc.Arbitrary<Content> = fc.oneof(
+  fc.record({ kind: fc.constant("text" as const), ...PRIVATE }),
+  fc.record({
+    kind: fc.constant("invitation" as const),
+    ...PRIVATE,
+    to: fc.stringMatching(/^[A-Z2-7]{51}[AQ]$/),
+    topic: TEXT,
+    text: fc.stringMatching(/^[a-z][a-z0-9]{0,20}$/),
+  }),
+  fc.record({
+    kind: fc.constantFrom("text" as const, "topic" as const),
+    ...BASE,
+    claims: fc.record({
+      m: fc.integer({ min: 1, max: U64_MAX }),
+      tally: fc.record({
+        count: fc.maxSafeNat(),
+        digest: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => new Uint8Array(bytes)),
+      }),
+    }),
+  }),
+);
 
 /** Decodes, and checks that what decodes means the same again; `undefined` when it is refused as it should be. */
 function decodeStrictly(plaintext: Bytes): Content | undefined {
@@ -58,7 +76,7 @@ Deno.test("decodeContent() refuses a cut in the head, and gives DecodeError alon
 });
 
 Deno.test("decodeContent() takes no head of another shape, whatever JSON it is", () => {
-  const head = { kind: "text", id: ID, room: ROOM, sentAt: 1 };
+  const head = { kind: "text", id: ID, room: null, sentAt: 1 };
   const good = (changes: object) => encodePlaintext({ head: { ...head, ...changes }, text: "hi" });
   assertEquals(decodeContent(good({})).text, "hi");
   assertEquals(decodeContent(good({ later: "a field of a later version" })).id, ID);
@@ -70,9 +88,7 @@ Deno.test("decodeContent() takes no head of another shape, whatever JSON it is",
       { id: ID + "0" },
       { id: 7 },
       { room: undefined },
-      { room: "lobby" },
-      { room: `${ROOM}A` },
-      { room: ROOM.replace(/A$/, "B") }, // the last character carries a single bit
+      { room: ROOM },
       { sentAt: -1 },
       { sentAt: 1.5 },
       { sentAt: U64_MAX + 1 },
@@ -85,8 +101,28 @@ Deno.test("decodeContent() takes no head of another shape, whatever JSON it is",
   }));
 });
 
+Deno.test("decodeContent() takes no invitation and no room text of another shape", () => {
+  const invitation = { kind: "invitation", id: ID, room: null, sentAt: 1, to: ROOM, topic: "" };
+  const said = { kind: "text", id: ID, sentAt: 1, m: 1, count: 0, digest: "A".repeat(43) };
+  const decode = (head: object, text = "hi") => decodeContent(encodePlaintext({ head, text }));
+  assertEquals([decode(invitation).kind, decode(said).kind], ["invitation", "text"]);
+  const bad = [
+    ...["lobby", `${ROOM}A`, ROOM.replace(/A$/, "B"), undefined].map((to) => ({ ...invitation, to })), // B: a stray bit
+    ...["x".repeat(TOPIC_MAX_CHARS + 1), undefined, 7].map((topic) => ({ ...invitation, topic })),
+    ...[0, -1, 1.5, "1", undefined, U64_MAX + 1].map((m) => ({ ...said, m })),
+    ...[-1, 1.5, undefined].map((count) => ({ ...said, count })),
+    ...["A".repeat(42), "A".repeat(44), "A".repeat(42) + "B", undefined].map((digest) => ({ ...said, digest })),
+  ];
+  for (const head of bad) assertThrows(() => decode(head), DecodeError);
+  for (const name of ["", "two words", "#den", "x".repeat(200), "bo\u202eb"]) {
+    assertThrows(() => decode(invitation, name), DecodeError);
+  }
+  const long = encodePlaintext({ head: { ...said, kind: "topic" }, text: "x".repeat(TOPIC_MAX_CHARS + 1) });
+  assertThrows(() => decodeContent(long), DecodeError);
+});
+
 Deno.test("encodeContent() refuses a text above 16 KiB, decodeContent() too", () => {
-  const content = { id: ID, room: null, sentAtMs: 0, text: "x".repeat(TEXT_MAX_BYTES) };
+  const content = { kind: "text", id: ID, room: null, sentAtMs: 0, text: "x".repeat(TEXT_MAX_BYTES) } as const;
   assertEquals(decodeContent(encodeContent(content)), content);
   assertThrows(() => encodeContent({ ...content, text: content.text + "x" }), RangeError);
   const longer = new Uint8Array([...encodeContent(content), 0x78]);

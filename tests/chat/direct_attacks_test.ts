@@ -176,7 +176,7 @@ function oneTimePrekeyOf(bundle: Bytes): { id: number; publicBytes: Bytes } {
 for (const side of ["listener", "caller"] as const) {
   Deno.test(`a greeting for another link, and a text in its place, are refused: ${side}`, async () => {
     const greetings = [[encodeGreeting(OTHER_H), "refusedKeys refusedCertificate"], [
-      encodeContent({ id: "0".repeat(32), room: null, sentAtMs: START_MS, text: "hi" }),
+      encodeContent({ kind: "text", id: "0".repeat(32), room: null, sentAtMs: START_MS, text: "hi" }),
       "DecodeError",
     ]] as const;
     for (const [plaintext, expected] of greetings) {
@@ -218,8 +218,13 @@ Deno.test("a text that says it belongs to a room ends the link and is not shown"
   const pair = await DirectPair.of();
   await pair.start();
   const { listener, caller } = pair;
-  const room = caller.who.certificate.fingerprint;
-  const plaintext = encodeContent({ id: "0".repeat(32), room, sentAtMs: START_MS, text: "hi" });
+  const plaintext = encodeContent({
+    kind: "text",
+    id: "0".repeat(32),
+    sentAtMs: START_MS,
+    text: "hi",
+    claims: { m: 1, tally: { count: 0, digest: new Uint8Array(32) } },
+  });
   const box = await caller.keys.book.peer(listener.who.certificate.fingerprint).seal(plaintext, AT);
   await listener.hear(encodeDirectMessage({ t: "box" }, box));
   assertInstanceOf(listener.failure, ProtocolError);

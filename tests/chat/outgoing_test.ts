@@ -2,7 +2,16 @@ import { assertEquals } from "@std/assert";
 import { Outgoing, OUTGOING_MAX, type OutgoingLine, PUBLISHED_MAX_BYTES } from "../../lib/chat/outgoing.ts";
 
 function line(id: string, stream = "room/A"): OutgoingLine {
-  return { id, place: { room: "lobby" }, stream, room: "A", audience: [], text: `text ${id}`, sentAtMs: 1 };
+  return {
+    kind: "text",
+    id,
+    place: { room: "lobby" },
+    stream,
+    room: "A",
+    audience: [],
+    text: `text ${id}`,
+    sentAtMs: 1,
+  };
 }
 
 /** Takes the next line of a stream and hands it to the relay. */

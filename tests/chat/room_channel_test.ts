@@ -68,7 +68,7 @@ Deno.test("RoomChannel: a message that is overtaken by too many departures is se
   net.drops = (packet, to) => to === ada && missed.push(packet) > 0;
   const guest = await net.join("guest");
   for (let i = 0; i < 65; i++) {
-    await guest.act((turn) => guest.channel.leave(turn));
+    await guest.act((turn) => guest.channel.change({ kind: "leave" }, turn));
     await net.settle();
     net.nowMs += 12_000; // within what the relay takes of one identity
     if (i < 64) await guest.comeBack();
@@ -93,15 +93,15 @@ Deno.test("RoomChannel: a relay that starts a new log is joined afresh, with one
   assertEquals([ada2, ben2].map(({ seen }) => seen.filter((line) => line.startsWith("!"))), [["! reset"], ["! reset"]]);
 });
 
-Deno.test("RoomChannel.leave() ends what the one who left can read", async () => {
+Deno.test("RoomChannel.change() to leave ends what the one who left can read", async () => {
   const net = new RoomNet();
   const [ada, ben, cleo] = [await net.join("ada"), await net.join("ben"), await net.join("cleo")];
   await ada.say("one");
-  await cleo.act((turn) => cleo.channel.leave(turn));
+  await cleo.act((turn) => cleo.channel.change({ kind: "leave" }, turn));
   await net.settle();
   net.nowMs += 60_000;
   await ada.say("two");
   assertEquals([ben.texts, cleo.texts], [["ada: one", "ada: two"], ["ada: one"]]);
   assertEquals(ada.seen.at(-1), "- cleo");
-  assertEquals(ada.channel.members().map(({ certificate }) => certificate.handle), ["ben"]);
+  assertEquals(ada.others().map(({ handle }) => handle), ["ben"]);
 });

@@ -25,6 +25,9 @@ const EXPECTED: Record<UserErrorCode, number> = {
   noSuchPerson: 1,
   noSession: 4,
   badLine: 1,
+  noSuchRoom: 1,
+  notDone: 1,
+  otherHistory: 1,
   unsent: 1,
   internal: 1,
 };

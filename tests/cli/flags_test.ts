@@ -20,7 +20,6 @@ const CLIENT_DEFAULTS: ClientFlags = {
   host: "127.0.0.1",
   port: 5001,
   ephemeral: false,
-  room: "lobby",
   trustOnFirstUse: false,
   json: false,
   verbose: false,
@@ -137,6 +136,16 @@ Deno.test("parseClientFlags() takes the relay's address in each documented form"
     assert(parsed.kind === "run");
     assertEquals([parsed.flags.host, parsed.flags.port], [host, port], args.join(" "));
   }
+});
+
+Deno.test("parseClientFlags() gives no room when none is named, so that the one of the last run can be taken", () => {
+  const roomOf = (...args: string[]) => {
+    const parsed = parseClientFlags(args);
+    assert(parsed.kind === "run");
+    return "room" in parsed.flags ? parsed.flags.room : "left out";
+  };
+  assertEquals(roomOf(), "left out");
+  assertEquals([roomOf("--room", "den"), roomOf("--room=#den"), roomOf("--room", "##den")], ["den", "den", "#den"]);
 });
 
 Deno.test("parseClientFlags() takes numbers as names and rooms as they stand", () => {
@@ -364,60 +373,5 @@ Deno.test("CLIENT_HELP and SERVER_HELP name every flag and fit 80 columns", () =
     for (const flag of Object.keys(flags)) assertMatch(help, new RegExp(`^  (-h, )?--${flag}\\b`, "m"));
     for (const line of help.split("\n")) assert(line.length <= 80, line);
     assertStringIncludes(help, "Exit codes:");
-  }
-});
-
-Deno.test("parseClientFlags() takes session create and session join with an address and the chat's flags", () => {
-  assertEquals(parseClientFlags(["session", "create"]), {
-    kind: "run",
-    flags: { ...CLIENT_DEFAULTS, session: "create" },
-  });
-  assertEquals(parseClientFlags(["session", "join", "192.0.2.2:5002", "--ephemeral", "--json", "--name", "ada"]), {
-    kind: "run",
-    flags: {
-      ...CLIENT_DEFAULTS,
-      host: "192.0.2.2",
-      port: 5002,
-      ephemeral: true,
-      json: true,
-      name: "ada",
-      session: "join",
-    },
-  });
-});
-
-Deno.test("parseClientFlags() refuses a session in a room, without an action, or with the code in the arguments", () => {
-  for (
-    const [args, message] of [
-      ["session", "Cannot do session alone"],
-      ["session begin", 'Cannot take "begin" after session'],
-      ["session join --room lobby", "Cannot take --room with session join"],
-      ["session join 192.0.2.2 more", 'Cannot take the argument "more"'],
-      ["session create --code", "Cannot take --code here"],
-    ] as const
-  ) {
-    const error = assertThrows(() => parseClientFlags(args.split(" ")), UserError);
-    assertEquals([error.code, error.message], ["badFlag", message]);
-  }
-});
-
-Deno.test("parseClientFlags() refuses a code in the command line and never spells it out", () => {
-  for (
-    const args of [
-      ["session", "join", "7KQ2-able-sunset-violin"],
-      ["session", "join", "192.0.2.2", "7KQ2-able-sunset-violin"],
-      ["session", "join", "7KQ2", "able", "sunset", "violin"],
-      ["session", "create", "able-sunset-violin"],
-      ["connect", "able-sunset-violin", "--code"],
-      ["connect", "127.0.0.1", "Able Sunset Violin", "--code"],
-      ["listen", "able.sunset.violin"],
-    ]
-  ) {
-    const error = assertThrows(() => parseClientFlags(args), UserError);
-    assertEquals(error.code, "badFlag", args.join(" "));
-    assertEquals(/sunset|7KQ2/i.test(`${error.message} ${error.hint}`), false, error.message);
-  }
-  for (const args of [["session", "join", "my-home-server"], ["connect", "printer.local:9"], ["able-sunset-violin"]]) {
-    parseClientFlags(args);
   }
 });

@@ -32,7 +32,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     ]);
     assertEquals(alice.printedJson.at(-1)?.["type"], "bye");
     for (const ref of [1, 2, 3]) assertEquals((await bob.next("message"))["text"], `line ${ref}`);
-    assertEquals((await bob.next("left"))["reason"], "quit");
+    assertEquals((await bob.next("left"))["reason"], "left");
   });
 }
 
@@ -114,7 +114,7 @@ Deno.test("a client whose output nobody can read any more ends, and the others s
   await Promise.all([json.breakOutput(), plain.breakOutput()]);
   await bob.send({ type: "say", text: "nobody sees this" });
   await Promise.all([json.exit(), plain.exit()]);
-  for (let i = 0; i < 2; i++) assertEquals((await bob.next("left"))["reason"], "quit");
+  for (let i = 0; i < 2; i++) assertEquals((await bob.next("left"))["reason"], "left");
 });
 
 Deno.test("a client whose output nobody reads delays nobody else, and still ends at a signal", async () => {
@@ -134,7 +134,7 @@ Deno.test("a client whose output nobody reads delays nobody else, and still ends
   }
   await sending;
   mute.signal("SIGTERM");
-  assertEquals((await alice.next("left"))["reason"], "quit");
+  assertEquals((await alice.next("left"))["reason"], "left");
   assertEquals((await mute.status()).code, 0, "even if nobody ever reads");
 });
 

@@ -66,7 +66,7 @@ Deno.test("chat works through a proxy that cuts the stream into single bytes", a
   assertEquals((await alice.next("message"))["text"], "back");
   await alice.closeInput();
   assertEquals((await alice.exit()).code, 0);
-  assertEquals((await bob.next("left"))["reason"], "quit");
+  assertEquals((await bob.next("left"))["reason"], "left");
 });
 
 for (const direction of DIRECTIONS) {

@@ -64,7 +64,10 @@ Deno.test("sotto in a pipe prints who comes, goes and speaks, each with a time i
   assert(!/[\u0000-\u001f\u202e]/.test(second), JSON.stringify(second));
   assertMatch(await alice.nextLine((line) => line.includes("psst")), match(String.raw`\(private\) bob \[new\]: psst`));
   await bob.closeInput();
-  assertMatch(await alice.nextLine((line) => line.includes("left")), match(String.raw`\* bob left #lobby \(quit\)`));
+  assertMatch(
+    await alice.nextLine((line) => line.includes("left")),
+    match(String.raw`\* bob left #lobby \(for good\)`),
+  );
   await alice.write("/quit\nnot read any more\n");
   assertEquals((await alice.exit()).code, 0);
 });

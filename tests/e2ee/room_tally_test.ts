@@ -36,3 +36,19 @@ Deno.test("RoomTally forgets the oldest heads, and the oldest counts of a head t
   assertEquals(tally.compare(last, begin), { kind: "unknown" });
   assertEquals(tally.compare(last, tally.state), { kind: "same" });
 });
+
+Deno.test("RoomTally.break() compares nothing with the head whose messages are missing, and claims none of them", async () => {
+  const [head, next] = [secureRandom(32), secureRandom(32)];
+  const [ours, theirs] = [new RoomTally(emptyTally(head)), new RoomTally(emptyTally(head))];
+  for (let i = 0; i < 3; i++) await theirs.add(secureRandom(32));
+  ours.break();
+  await ours.add(secureRandom(32));
+  assertEquals(ours.compare(head, theirs.claim), { kind: "unknown" });
+  assertEquals(theirs.compare(head, ours.claim), { kind: "same" });
+  const restored = new RoomTally(ours.state, ours.isBroken);
+  assertEquals(restored.compare(head, theirs.claim), { kind: "unknown" });
+  assertEquals(restored.claim, ours.claim);
+  for (const tally of [ours, theirs]) await tally.reset(next);
+  await theirs.add(secureRandom(32));
+  assertEquals(ours.compare(next, theirs.claim), { kind: "behind", missing: 1 }, "the next head is whole again");
+});

@@ -63,6 +63,7 @@ Deno.test("ClientStore.load() of a new directory gives nobody and nothing", asyn
       codes: [],
       name: undefined,
       relays: [],
+      rooms: [],
       sessions: undefined,
       peers: [],
       cursors: [],

@@ -245,7 +245,7 @@ Deno.test("Relay.handle() takes who exits out of the room: the others hear it, a
   bench.take(bob);
   bench.say(alice, { t: "exit", room: LOBBY });
   assertEquals(bench.heard(bob).map((said) => said.t === "left" ? [said.who, said.reason] : said.t), [
-    [fingerprintOf("alice"), "quit"],
+    [fingerprintOf("alice"), "left"],
   ]);
   bench.publish(bob, LOBBY_STREAM);
   assertEquals(bench.heard(alice), []);

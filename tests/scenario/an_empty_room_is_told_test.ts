@@ -15,12 +15,22 @@ Deno.test("a line in an empty room is accepted, and the person is told that nobo
   assertEquals(alice.notices, ["nobodyHere"]);
 });
 
+Deno.test("a room whose members are all away says so, once, and they read it on their return", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  await bob.drop();
+  await alice.type("anybody?");
+  await alice.type("nobody?");
+  assertEquals(alice.notices, ["away"]);
+  assertEquals((await net.restart(bob)).texts, ["anybody?", "nobody?"]);
+});
+
 Deno.test("a room that emptied meanwhile is empty again", async () => {
   const net = await FakeNet.create();
   const alice = await net.join("alice");
   const bob = await net.join("bob");
-  await bob.drop();
+  await bob.type("/leave lobby");
   await alice.type("anybody?");
   assertEquals(alice.notices, ["nobodyHere"]);
-  assertEquals(alice.all("left").map(({ handle, reason, at }) => [handle, reason, at]), [["bob", "lost", net.nowMs]]);
+  assertEquals(alice.all("left").map(({ handle, reason, at }) => [handle, reason, at]), [["bob", "left", net.nowMs]]);
 });

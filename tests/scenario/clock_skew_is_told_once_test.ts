@@ -1,7 +1,7 @@
 // Aim: a sender's time is a claim; one that is far off is pointed out, once for each person.
 import { assertEquals } from "@std/assert";
 import { parseLine } from "../../lib/chat/commands.ts";
-import { CLOCK_SKEW_MAX_MS } from "../../lib/chat/receiving.ts";
+import { CLOCK_SKEW_MAX_MS } from "../../lib/chat/showing.ts";
 import { type FakeClient, FakeNet } from "../support/fake_net.ts";
 
 async function typeAt(client: FakeClient, line: string, skewMs: number): Promise<void> {

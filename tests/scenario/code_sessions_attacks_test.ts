@@ -34,7 +34,8 @@ const EMPTY = new Uint8Array(0);
 /** Nothing was said: no message left for an inbox, nobody was shown a text, nobody is shown as verified. */
 function assertNothingSaid(net: FakeNet, ...clients: readonly FakeClient[]): void {
   assertEquals(textsOf(...clients), []);
-  assertEquals(net.sent.filter(({ packet }) => packet.message.t === "publish").length, 0);
+  const isSaid = ({ message }: Packet<ClientMessage>) => message.t === "publish" && message.kind === "message";
+  assertEquals(net.sent.filter(({ packet }) => isSaid(packet)).length, 0);
   for (const client of clients) assertEquals(client.all("secured"), [], client.certificate.handle);
   for (const client of clients) assertEquals(client.kept.state.peers, [], client.certificate.handle);
 }

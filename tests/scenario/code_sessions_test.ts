@@ -252,7 +252,7 @@ Deno.test("a session in no room takes the commands that make sense there", async
   await ada.type("/session create");
   await ada.command({ kind: "say", text: "to a room", room: "lobby" });
   await net.settle();
-  assertEquals(ada.all("error").map((error) => error.code), ["badLine", "badLine", "badLine"]);
+  assertEquals(ada.all("error").map((error) => error.code), ["badLine", "badLine", "noSuchRoom"]);
   await ada.type("/verify ben");
   assertEquals(ada.notices, ["safetyNumber"]);
   await ada.type("/distrust ben");

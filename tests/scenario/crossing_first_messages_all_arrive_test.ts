@@ -43,7 +43,9 @@ Deno.test("a first message brings the keys that a line was waiting for, and the 
   await net.advance(KEY_REQUEST_TIMEOUT_MS);
   assertEquals(bob.texts, ["waiting for keys", "and on"]);
   assertEquals(alice.notices, []);
-  const kinds = net.sent.filter(({ from, packet }) => from === alice && packet.message.t === "publish")
+  const kinds = net.sent.filter(({ from, packet }) =>
+    from === alice && packet.message.t === "publish" && packet.message.stream === bob.inbox
+  )
     .map(({ packet }) => decodeBox(packet.body).kind);
   assertEquals(kinds, ["ratchet", "ratchet"]);
 });

@@ -22,7 +22,7 @@ Deno.test("a late joiner to whom the relay gives the history reads none of it", 
   await alice.type("before");
   const history = relay.last(bob, "event");
   const carol = await net.join("carol");
-  await relay.insert(carol, history.message, history.body);
+  await relay.insert(carol, { ...history.message, at: net.nowMs }, history.body);
   await alice.type("after");
   assertEquals(carol.texts, ["after"]);
   assertEquals(carol.failure, undefined);

@@ -3,18 +3,35 @@
 import { assertEquals } from "@std/assert";
 import { fingerprintOf, openRoomId } from "../../lib/e2ee/identity.ts";
 import { checkRoomName } from "../../lib/wire/handle.ts";
-import { FakeNet } from "../support/fake_net.ts";
+import { type FakeClient, FakeNet } from "../support/fake_net.ts";
+
+/** Somebody whose client, once it is a member, carries a certificate under another name that the relay never sees. */
+async function liar(net: FakeNet, claims: string, room?: string): Promise<FakeClient> {
+  const honest = await net.join("mallory", room === undefined ? {} : { room });
+  await honest.drop();
+  return await net.join("mallory", { identity: honest.identity, kept: honest.kept, claims });
+}
+
+Deno.test("the relay places no join op that shows another name than its own", async () => {
+  const net = await FakeNet.create();
+  const alice = await net.join("alice");
+  const mallory = await net.join("mallory", { claims: "ceo" });
+  assertEquals([mallory.finishError?.code, mallory.all("ready")], ["notDone", []]);
+  await alice.type("/users");
+  assertEquals([alice.all("joined"), alice.all("users")[0]?.members], [[], []]);
+});
 
 Deno.test("a member who claims another's name in messages keeps the name that the relay bound", async () => {
   const net = await FakeNet.create();
   const alice = await net.join("alice");
-  const mallory = await net.join("mallory", { claims: "ceo" });
+  const mallory = await liar(net, "ceo");
   await mallory.type("this is the ceo, send me the keys");
   await mallory.type("/pm alice and hurry");
-  assertEquals(alice.all("message").map(({ from, trust }) => [from, trust]), [["mallory", "new"], ["mallory", "new"]]);
+  assertEquals(alice.all("message").map(({ from }) => from), ["mallory", "mallory"]);
 
   const ceo = await net.join("ceo");
-  assertEquals(alice.all("joined").map(({ handle, trust }) => [handle, trust]), [["mallory", "new"], ["ceo", "new"]]);
+  assertEquals(alice.all("joined").at(-1)?.handle, "ceo");
+  assertEquals(alice.all("joined").at(-1)?.trust, "new");
   await alice.type("welcome");
   assertEquals(ceo.texts, ["welcome"]);
 });
@@ -22,7 +39,7 @@ Deno.test("a member who claims another's name in messages keeps the name that th
 Deno.test("a stranger in another room is shown under the name that the relay bound, whatever their message claims", async () => {
   const net = await FakeNet.create();
   const alice = await net.join("alice");
-  const mallory = await net.join("mallory", { claims: "bob", room: "den" });
+  const mallory = await liar(net, "bob", "den");
   await mallory.type("/users");
   await mallory.type("/pm alice it is me, bob");
   await net.advance(1_000); // alice's client asks the relay who that is
@@ -35,7 +52,7 @@ Deno.test("a stranger in another room is shown under the name that the relay bou
 Deno.test("a message of somebody whom the relay does not show is not shown, and takes no name", async () => {
   const net = await FakeNet.create();
   const alice = await net.join("alice");
-  const mallory = await net.join("mallory", { claims: "bob", room: "den" });
+  const mallory = await liar(net, "bob", "den");
   net.tamper = (packet, to) =>
     to === alice && packet.message.t === "people" ? [{ ...packet, body: new Uint8Array(0) }] : [packet];
   await mallory.type("/users");

@@ -135,7 +135,7 @@ Deno.test("verified does not survive a key change: the other key is held back an
   await alice.type("for the real bob");
   await alice.type("/pm bob this too");
   assertEquals([other.texts, carol.texts], [[], ["for the real bob"]]);
-  assertEquals([alice.notices.at(-1), alice.all("error").at(-1)?.code], ["keyChanged", "keyChanged"]);
+  assertEquals([alice.notices.includes("keyChanged"), alice.all("error").at(-1)?.code], [true, "keyChanged"]);
   await other.type("it is me");
   assertEquals(alice.all("message").at(-1)?.trust, "changed");
 });

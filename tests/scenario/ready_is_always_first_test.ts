@@ -35,7 +35,7 @@ Deno.test("a warning about the roster comes after ready", async () => {
   relay.once(alice, "roster", ({ message, body }) => [{ message, body: flipped(body, -1) }]);
   await net.settle();
   assertEquals(alice.events.map((event) => event.type), ["ready", "notice"]);
-  assertEquals(alice.all("ready")[0]?.members, []);
+  assertEquals(alice.all("ready")[0]?.members.map(({ handle, isHere }) => [handle, isHere]), [["bob", false]]);
 });
 
 Deno.test("a relay that talks without end before the room is entered is refused", async () => {

@@ -11,24 +11,17 @@ import { Chat } from "../../lib/chat/chat.ts";
 import { type Command, parseLine, type SessionCommand } from "../../lib/chat/commands.ts";
 import type { ChatEffect, ChatInput } from "../../lib/chat/effects.ts";
 import type { ChatEvent } from "../../lib/chat/events.ts";
-import type { ChatChanges, ChatState, StoredCursor } from "../../lib/chat/state.ts";
+import type { ChatChanges, ChatState, StoredCursor, StoredRoomRow } from "../../lib/chat/state.ts";
 import { generateDhKeyPair } from "../../lib/crypto/dh.ts";
-import { secureRandom } from "../../lib/crypto/random.ts";
+import { type RandomBytes, secureRandom } from "../../lib/crypto/random.ts";
 import { type Certificate, createCertificate } from "../../lib/e2ee/certificate.ts";
-import {
-  fingerprintOf,
-  generateIdentity,
-  type Identity,
-  openRoomId,
-  relayFingerprint,
-} from "../../lib/e2ee/identity.ts";
+import { generateIdentity, type Identity, relayFingerprint } from "../../lib/e2ee/identity.ts";
 import type { Life } from "../../lib/e2ee/life.ts";
 import { WordList } from "../../lib/pake/code.ts";
 import type { RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
 import { NameBook } from "../../lib/relay/names.ts";
 import { Relay } from "../../lib/relay/relay.ts";
-import { checkRoomName } from "../../lib/wire/handle.ts";
 import {
   type ClientMessage,
   decodeClientMessage,
@@ -48,6 +41,9 @@ export const WORDS = new WordList(wordlist);
 /** Names of absent people are free after a minute here, so that a test need not wait for a month. */
 export const NAME_TTL_MS = 60_000;
 
+/** The way on which packets are held back. */
+export type Way = "toClient" | "toRelay";
+
 /** What a test does to a packet on its way to a client: give back what shall arrive instead. */
 export type Tamper = (packet: Packet<RelayMessage>, to: FakeClient) => Packet<RelayMessage>[];
 
@@ -57,11 +53,12 @@ export class Kept {
   readonly #peers = new Map<string, ChatState["peers"][number]>();
   readonly #cursors = new Map<string, StoredCursor>();
   readonly #codes = new Map<string, number>();
+  readonly #rooms = new Map<string, StoredRoomRow>();
   #prekeys: Bytes | undefined;
   #forgotten: Bytes | undefined;
 
   /** Keeps changes. */
-  commit({ sessions, peers, cursors, codes = [] }: ChatChanges): void {
+  commit({ sessions, peers, cursors, codes = [], rooms = [] }: ChatChanges): void {
     this.#prekeys = sessions.prekeys ?? this.#prekeys;
     this.#forgotten = sessions.forgotten ?? this.#forgotten;
     for (const { fingerprint, encoded } of sessions.peers) set(this.#sessions, fingerprint, encoded);
@@ -70,7 +67,12 @@ export class Kept {
       if (untilMs === 0) this.#codes.delete(code);
       else this.#codes.set(code, untilMs);
     }
-    for (const cursor of cursors) this.#cursors.set(`${cursor.relay}/${cursor.stream}`, cursor);
+    for (const cursor of cursors) {
+      set(this.#cursors, `${cursor.relay}/${cursor.stream}`, "isForgotten" in cursor ? undefined : cursor);
+    }
+    for (const { relay, room, name, value } of rooms) {
+      set(this.#rooms, `${relay}/${room}/${name}`, value && { relay, room, name, value });
+    }
   }
 
   /** What a client starts from. */
@@ -79,7 +81,8 @@ export class Kept {
       ? undefined
       : { prekeys: this.#prekeys, forgotten: this.#forgotten, peers: [...this.#sessions.values()] };
     const codes = [...this.#codes].map(([code, untilMs]) => ({ code, untilMs }));
-    return { sessions, peers: [...this.#peers.values()], cursors: [...this.#cursors.values()], codes };
+    const rooms = [...this.#rooms.values()];
+    return { sessions, peers: [...this.#peers.values()], cursors: [...this.#cursors.values()], codes, rooms };
   }
 
   /** An old copy of a directory, to be put back later. */
@@ -90,6 +93,7 @@ export class Kept {
     for (const [key, value] of this.#sessions) copy.#sessions.set(key, value);
     for (const [key, value] of this.#peers) copy.#peers.set(key, value);
     for (const [key, value] of this.#cursors) copy.#cursors.set(key, value);
+    for (const [key, value] of this.#rooms) copy.#rooms.set(key, value);
     return copy;
   }
 }
@@ -111,7 +115,7 @@ export interface JoinOptions {
   readonly identity?: Identity;
   /** How long fresh keys are meant to live, `lasting` without. */
   readonly life?: Life;
-  /** The room, `lobby` without. */
+  /** The room; without, the one of the last run, or `lobby`. */
   readonly room?: string;
   /** The one session that the client is there for, in no room. */
   readonly session?: SessionCommand;
@@ -121,6 +125,8 @@ export interface JoinOptions {
   readonly kept?: Kept;
   /** Another name that the client claims in its messages, in a newer certificate that the relay never sees. */
   readonly claims?: string;
+  /** Where keys, nonces and random whiles come from; the system's without. */
+  readonly random?: RandomBytes;
 }
 
 /** A client core and what its person saw. */
@@ -191,11 +197,16 @@ export class FakeClient {
     return this.all("notice").map((notice) => notice.code);
   }
 
-  /** Breaks the line. */
+  /** Breaks the line, and lets everything happen that follows from it. */
   async drop(reason: "quit" | "lost" = "lost"): Promise<void> {
+    this.cut(reason);
+    await this.net.settle();
+  }
+
+  /** Breaks the line; what follows from it has not happened. */
+  cut(reason: "quit" | "lost" = "lost"): void {
     this.net.clients.delete(this.link);
     this.net.relayInput({ kind: "ended", link: this.link, reason, nowMs: this.net.nowMs });
-    await this.net.settle();
   }
 }
 
@@ -209,21 +220,29 @@ export class FakeNet {
   /** Everything that the relay ever got. */
   readonly sent: Sent[] = [];
   tamper: Tamper = (packet) => [packet];
+  /** Changes what a client says before the relay hears it. */
+  tamperToRelay: (packet: Packet<ClientMessage>, from: FakeClient) => Packet<ClientMessage> = (packet) => packet;
+  /** Is told of everything that a person is shown, at the moment when it is. */
+  watch: (client: FakeClient, event: ChatEvent) => void = () => {};
   readonly relay: Relay;
+  /** What the relay keeps. */
+  readonly log: MemoryEventLog;
   readonly #queue: { to: number; packet: Bytes }[] = [];
   /** How many packets are on their way to each link: at none its outbox is empty. */
   readonly #waitingFor = new Map<number, number>();
+  /** Of each link what is held back, by the way on which it is. */
+  readonly #heldBack = new Map<number, Partial<Record<Way, Bytes[]>>>();
   #nextLink = 1;
 
-  private constructor(readonly relayPublic: Bytes, readonly relayPrint: string) {
-    const log = new MemoryEventLog({ generation: encodeHex(secureRandom(16)) });
-    this.relay = new Relay({ log, names: new NameBook({ ttlMs: NAME_TTL_MS }), random: secureRandom });
+  private constructor(readonly relayPublic: Bytes, readonly relayPrint: string, ttlMs: number) {
+    this.log = new MemoryEventLog({ generation: encodeHex(secureRandom(16)) });
+    this.relay = new Relay({ log: this.log, names: new NameBook({ ttlMs }), random: secureRandom });
   }
 
-  /** Makes a relay with an empty log, under a key of its own or the one given. */
-  static async create(relayPublic?: Bytes): Promise<FakeNet> {
+  /** Makes a relay with an empty log, under a key of its own or the one given; it frees names after a while. */
+  static async create(relayPublic?: Bytes, nameTtlMs: number = NAME_TTL_MS): Promise<FakeNet> {
     const publicBytes = relayPublic ?? (await generateDhKeyPair()).publicBytes;
-    return new FakeNet(publicBytes, await relayFingerprint(publicBytes));
+    return new FakeNet(publicBytes, await relayFingerprint(publicBytes), nameTtlMs);
   }
 
   /** Every body that the relay ever got. */
@@ -245,15 +264,14 @@ export class FakeNet {
       await generateIdentity({ life: options.life ?? "lasting", nowMs: this.nowMs });
     const certificate = options.certificate ?? await createCertificate(identity, { handle, createdMs: this.nowMs });
     const kept = options.kept ?? new Kept();
-    const { name, folded } = checkRoomName(options.room ?? "lobby");
-    const room = { name, id: fingerprintOf(await openRoomId(this.relayPublic, folded)) };
-    const relay = { name: "test relay", fingerprint: this.relayPrint };
+    const relay = { name: "test relay", fingerprint: this.relayPrint, publicBytes: this.relayPublic };
     const { claims } = options;
     const claimed = claims === undefined
       ? certificate
       : await createCertificate(identity, { handle: claims, createdMs: this.nowMs + 1 });
     const state = kept.state;
-    const what = { room: options.session === undefined ? room : undefined, session: options.session, words: WORDS };
+    const { random } = options;
+    const what = { room: options.room, session: options.session, words: WORDS, ...(random && { random }) };
     const chat = await Chat.create({ identity, certificate: claimed, relay, ...what, state }, this.nowMs);
     const client = new FakeClient(this, this.#nextLink++, chat, identity, certificate, kept);
     this.clients.set(client.link, client);
@@ -286,6 +304,11 @@ export class FakeNet {
   /** Lets everything happen that is under way. */
   async settle(): Promise<void> {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      const held = this.#heldBack.get(next.to)?.toClient;
+      if (held !== undefined) {
+        held.push(next.packet);
+        continue;
+      }
       this.#waitingFor.set(next.to, (this.#waitingFor.get(next.to) ?? 1) - 1);
       const client = this.clients.get(next.to);
       if (client === undefined) continue;
@@ -296,6 +319,21 @@ export class FakeNet {
         this.relayInput({ kind: "drained", link: next.to, nowMs: this.nowMs });
       }
     }
+  }
+
+  /** Holds back what passes between a client and the relay on one way, what is on it already included. */
+  hold(client: FakeClient, way: Way): void {
+    const held = this.#heldBack.get(client.link) ?? {};
+    held[way] ??= [];
+    this.#heldBack.set(client.link, held);
+  }
+
+  /** Lets go on what was held back of a client, both ways, each in order; it has not arrived. */
+  release(client: FakeClient): void {
+    const { toClient = [], toRelay = [] } = this.#heldBack.get(client.link) ?? {};
+    this.#heldBack.delete(client.link);
+    this.#queue.unshift(...toClient.map((packet) => ({ to: client.link, packet })));
+    for (const packet of toRelay) this.#fromClient(client, packet); // of a link that has ended the relay takes none
   }
 
   /** Puts something on the way to a client that the relay never said. */
@@ -309,8 +347,10 @@ export class FakeNet {
     const changes = client.chat.takeChanges();
     if (changes !== undefined) client.kept.commit(changes); // before anything of it leaves
     for (const effect of effects) {
-      if (effect.kind === "show") client.events.push(effect.event);
-      else if (effect.kind === "wakeAt") client.wakeAtMs = effect.atMs;
+      if (effect.kind === "show") {
+        client.events.push(effect.event);
+        this.watch(client, effect.event);
+      } else if (effect.kind === "wakeAt") client.wakeAtMs = effect.atMs;
       else if (effect.kind === "send") this.#fromClient(client, effect.packet);
       else if (effect.kind === "finish") {
         client.finishError = effect.error;
@@ -342,7 +382,12 @@ export class FakeNet {
   }
 
   #fromClient(client: FakeClient, bytes: Bytes): void {
-    const packet = decodeClientMessage(decodePacket(bytes));
+    const held = this.#heldBack.get(client.link)?.toRelay;
+    if (held !== undefined) {
+      held.push(bytes);
+      return;
+    }
+    const packet = this.tamperToRelay(decodeClientMessage(decodePacket(bytes)), client);
     this.sent.push({ from: client, packet });
     this.relayInput({ kind: "message", link: client.link, packet, nowMs: this.nowMs });
   }

@@ -4,11 +4,13 @@
  * a refusal is never due to a clumsy lie. And the makers of what an attacker can make by itself: keys, certificates,
  * bundles.
  */
+import { encodeHex } from "@std/encoding/hex";
 import { type Bytes, lvCat, u32be, u64be, u8, utf8 } from "../../lib/bytes/writer.ts";
+import { secureRandom } from "../../lib/crypto/random.ts";
 import { type Certificate, createCertificate } from "../../lib/e2ee/certificate.ts";
 import { generateIdentity, type Identity } from "../../lib/e2ee/identity.ts";
 import { signFields, suiteField } from "../../lib/e2ee/signed.ts";
-import type { Packet, RelayMessage } from "../../lib/wire/messages.ts";
+import type { ClientMessage, Fingerprint, Packet, RelayMessage } from "../../lib/wire/messages.ts";
 import type { FakeClient, FakeNet } from "./fake_net.ts";
 
 /** The kinds of relay messages. */
@@ -25,6 +27,11 @@ interface Rule {
   readonly isOnce: boolean;
 }
 
+/** An event without its place. */
+type Unplaced =
+  & Omit<PacketOf<"event">["message"], "seq" | "kind" | "epoch">
+  & ({ readonly kind: "message" } | { readonly kind: "op"; readonly epoch: number });
+
 /** The cheat. */
 export class HostileRelay {
   /** Everything that the honest relay said, to whom. */
@@ -34,10 +41,22 @@ export class HostileRelay {
   /** How many places were invented in or taken from a stream, for each client. */
   readonly #shift = new Map<string, number>();
   readonly #lastSeq = new Map<string, number>();
+  /** How many ops were invented, for each client and stream. */
+  readonly #epochShift = new Map<string, number>();
 
   constructor(net: FakeNet) {
     this.#net = net;
     net.tamper = (packet, to) => this.#pass(packet, to);
+    net.tamperToRelay = (packet, from) => this.#restore(packet, from);
+  }
+
+  /** Loses the next events of one client for good, however often it asks. */
+  lose(to: FakeClient, count = 1): void {
+    const lost = new Set<string>();
+    this.always(to, "event", (packet) => {
+      if (lost.size < count) lost.add(packet.message.id);
+      return lost.has(packet.message.id) ? [] : [packet];
+    });
   }
 
   /** Does something else with the next packet of a kind to somebody. */
@@ -69,12 +88,25 @@ export class HostileRelay {
   }
 
   /** Puts an event of its own at the end of a stream; what follows is numbered on from there. */
-  async insert(to: FakeClient, event: Omit<PacketOf<"event">["message"], "seq">, body: Bytes): Promise<void> {
+  async insert(to: FakeClient, event: Unplaced, body: Bytes): Promise<void> {
     const place = placeKey(to, event.stream);
     const seq = (this.#lastSeq.get(place) ?? 0) + 1;
     this.#lastSeq.set(place, seq);
     this.#shift.set(place, (this.#shift.get(place) ?? 0) + 1);
-    await this.say(to, { ...event, seq } as RelayMessage, body);
+    await this.say(to, { ...event, seq }, body);
+  }
+
+  /** Puts an op of its own at the end of what one client hears of a room; later ops are numbered on from there. */
+  async insertOp(
+    to: FakeClient,
+    op: { readonly room: Fingerprint; readonly epoch: number; readonly from: Fingerprint; readonly body: Bytes },
+  ): Promise<void> {
+    const { room, epoch, from, body } = op;
+    const stream = `room/${room}`;
+    const place = placeKey(to, stream);
+    this.#epochShift.set(place, (this.#epochShift.get(place) ?? 0) + 1);
+    const id = encodeHex(secureRandom(16));
+    await this.insert(to, { t: "event", stream, at: this.#net.nowMs, from, id, kind: "op", epoch }, body);
   }
 
   #pass(packet: Packet<RelayMessage>, to: FakeClient): Packet<RelayMessage>[] {
@@ -86,6 +118,20 @@ export class HostileRelay {
     return [...rule.cheat(moved)];
   }
 
+  /** What a client says of places that were invented for it, as the honest core numbers them. */
+  #restore(packet: Packet<ClientMessage>, from: FakeClient): Packet<ClientMessage> {
+    const { message, body } = packet;
+    if (message.t === "publish" && "epoch" in message && message.epoch !== undefined) {
+      const shift = this.#epochShift.get(placeKey(from, message.stream)) ?? 0;
+      return { message: { ...message, epoch: message.epoch - shift }, body };
+    }
+    if (message.t === "subscribe" && message.after !== null) {
+      const shift = this.#shift.get(placeKey(from, message.stream)) ?? 0;
+      return { message: { ...message, after: { ...message.after, seq: message.after.seq - shift } }, body };
+    }
+    return packet;
+  }
+
   #renumber(packet: Packet<RelayMessage>, to: FakeClient): Packet<RelayMessage> {
     const { message, body } = packet;
     if (message.t === "subscribed") this.#lastSeq.set(placeKey(to, message.stream), message.head);
@@ -93,7 +139,9 @@ export class HostileRelay {
     const place = placeKey(to, message.stream);
     const seq = message.seq + (this.#shift.get(place) ?? 0);
     this.#lastSeq.set(place, seq);
-    return { message: { ...message, seq }, body };
+    const isOp = "epoch" in message && message.epoch !== undefined;
+    const epoch = isOp ? { epoch: message.epoch + (this.#epochShift.get(place) ?? 0) } : {};
+    return { message: { ...message, seq, ...epoch }, body };
   }
 }
 

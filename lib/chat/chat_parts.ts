@@ -1,0 +1,99 @@
+/**
+ * What a client is made of, joined together.
+ * @module
+ */
+
+import type { Bytes } from "../bytes/writer.ts";
+import { type RandomBytes, secureRandom } from "../crypto/random.ts";
+import type { Certificate } from "../e2ee/certificate.ts";
+import type { Identity } from "../e2ee/identity.ts";
+import type { Fingerprint } from "../wire/messages.ts";
+import { Keyring } from "./keyring.ts";
+import { People } from "./people.ts";
+import { Presence } from "./presence.ts";
+import { Receiving } from "./receiving.ts";
+import { takeInvitation } from "./room_invitations.ts";
+import { Rooms } from "./rooms.ts";
+import { Sending } from "./sending.ts";
+import { Showing } from "./showing.ts";
+import type { ChatState } from "./state.ts";
+
+/** Who a client is, and what was kept of it. */
+export interface ChatPartsOptions {
+  /** The long-term keys. */
+  readonly identity: Identity;
+  /** The certificate that the link was opened with. */
+  readonly certificate: Certificate;
+  /** The relay, as the link proved it. */
+  readonly relay: { readonly fingerprint: Fingerprint; readonly publicBytes: Bytes };
+  /** Where the last run of this identity stood. */
+  readonly state?: ChatState | undefined;
+  /** Where keys, nonces and ids come from. */
+  readonly random?: RandomBytes;
+}
+
+/** The parts that know each other. */
+export interface ChatParts {
+  /** Who was met. */
+  readonly people: People;
+  /** Sessions and prekeys. */
+  readonly keyring: Keyring;
+  /** Who is on the relay. */
+  readonly presence: Presence;
+  /** How far streams were read, and what came in private. */
+  readonly receiving: Receiving;
+  /** Lines on their way. */
+  readonly sending: Sending;
+  /** The rooms. */
+  readonly rooms: Rooms;
+}
+
+/**
+ * Makes the parts of a client.
+ * @param options who it is, and what was kept
+ * @param nowMs the time now
+ * @returns the parts
+ * @throws {DecodeError} when what was kept is damaged
+ */
+export async function makeParts(options: ChatPartsOptions, nowMs: number): Promise<ChatParts> {
+  const { identity, certificate: own, relay, state, random = secureRandom } = options;
+  const people = new People(state?.peers);
+  const keyring = await Keyring.create({ identity, certificate: own }, { nowMs, random, stored: state?.sessions });
+  const showing = new Showing(people);
+  const presence = new Presence({
+    own: own.fingerprint,
+    people,
+    keyring,
+    current: () => {
+      const place = rooms.current;
+      return place && { name: place.name, members: place.members() };
+    },
+  });
+  const sending = new Sending({ people, keyring, channel: (room) => rooms.channel(room) });
+  const rooms: Rooms = await Rooms.create({
+    identity,
+    own,
+    relay,
+    people,
+    keyring,
+    presence,
+    showing,
+    random,
+    receiving: () => receiving,
+    over: (stream, turn) => sending.abandon(stream, turn),
+    isSent: (stream) => !sending.lines.has(stream),
+    stored: state?.rooms ?? [],
+  }, nowMs);
+  const receiving: Receiving = new Receiving({
+    people,
+    keyring,
+    showing,
+    rooms: {
+      key: (plaintext, peer, turn) => rooms.key(plaintext, peer, turn),
+      invited: (content, by, turn) => takeInvitation({ rooms, people }, { content, by }, turn),
+    },
+    relay: relay.fingerprint,
+    cursors: state?.cursors ?? [],
+  });
+  return { people, keyring, presence, receiving, sending, rooms };
+}

@@ -1,0 +1,115 @@
+/**
+ * Which part of a client does what a command asks.
+ * @module
+ */
+
+import { assertNever, UserError } from "../bytes/errors.ts";
+import { type Command, helpLines } from "./commands.ts";
+import type { Ref } from "./events.ts";
+import type { KeyCommands } from "./key_commands.ts";
+import type { Presence } from "./presence.ts";
+import type { RoomCommands } from "./room_commands.ts";
+import type { Sending } from "./sending.ts";
+import { type SessionPlace, tellError } from "./session_place.ts";
+import type { Turn } from "./turn.ts";
+import type { Writing } from "./writing.ts";
+
+/** The parts that obey. */
+export interface ObeyingOptions {
+  /** Whether the client is there for one session by code, and in no room. */
+  readonly isAlone: boolean;
+  /** What makes lines of texts. */
+  readonly writing: Writing;
+  /** What sends them. */
+  readonly sending: Sending;
+  /** What asks who is there. */
+  readonly presence: Presence;
+  /** What answers about rooms. */
+  readonly rooms: RoomCommands;
+  /** What answers about sessions by code. */
+  readonly sessions: SessionPlace;
+  /** What answers about keys. */
+  readonly keys: KeyCommands;
+  /** Begins to leave the relay. */
+  readonly quit: (turn: Turn) => void;
+}
+
+/** What one client does at a command. */
+export class Obeying {
+  readonly #options: ObeyingOptions;
+
+  /**
+   * Joins the parts.
+   * @param options the parts
+   */
+  constructor(options: ObeyingOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Does what a command asks; what cannot be done is shown, with what the person can do.
+   * @param command what the person wants
+   * @param ref what a script put beside it
+   * @param turn time and effects
+   */
+  async obey(command: Command, ref: Ref | undefined, turn: Turn): Promise<void> {
+    try {
+      await this.#run(command, ref, turn);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      tellError(error, ref, turn);
+    }
+  }
+
+  async #run(command: Command, ref: Ref | undefined, turn: Turn): Promise<void> {
+    const { writing, sending, presence, rooms, sessions, keys, quit } = this.#options;
+    switch (command.kind) {
+      case "say":
+        return await writing.say(command, ref, { ...turn, partner: sessions.partner });
+      case "pm":
+        return await writing.pm(command, ref, turn);
+      case "users":
+        this.#checkHasRooms();
+        return presence.ask(ref);
+      case "rooms":
+      case "join":
+      case "switch":
+      case "create":
+      case "leave":
+      case "members":
+      case "topic":
+      case "invite":
+      case "remove":
+      case "promote":
+        this.#checkHasRooms();
+        await rooms.obey(command, ref, turn);
+        return await sending.pump(turn);
+      case "session":
+        return sessions.obey(command, ref, turn);
+      case "peers":
+      case "fingerprint":
+      case "verify":
+      case "trust":
+      case "distrust":
+        await keys.obey(command, ref, turn);
+        return await sending.pump(turn); // lines may have waited for this, or for nobody now
+      case "help":
+        turn.effects.push({
+          kind: "show",
+          event: { type: "notice", code: "help", text: helpLines().join("\n"), ...(ref === undefined ? {} : { ref }) },
+        });
+        return;
+      case "quit":
+        return quit(turn);
+      case "nothing":
+        return;
+      default:
+        assertNever(command);
+    }
+  }
+
+  #checkHasRooms(): void {
+    if (!this.#options.isAlone) return;
+    throw new UserError("badLine", "There are no rooms here: this is a session of two people", "Use /peers.");
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * What arrives in one room, from the opened message to what the person is shown: texts, the topic, gaps, and members who
+ * see another history than we do.
+ * @module
+ */
+
+import { DecodeError } from "../bytes/errors.ts";
+import type { Certificate } from "../e2ee/certificate.ts";
+import type { OpenedRoomMessage, RoomHeard } from "../e2ee/room_heard.ts";
+import type { Fingerprint } from "../wire/messages.ts";
+import { decodeContent, type RoomContent } from "./content.ts";
+import type { People } from "./people.ts";
+import type { RoomChannel } from "./room_channel.ts";
+import type { Topic } from "./room_record.ts";
+import type { Showing } from "./showing.ts";
+import { notice, type Turn } from "./turn.ts";
+
+/** What reading works with. */
+export interface RoomReadingOptions {
+  /** The room. */
+  readonly channel: RoomChannel;
+  /** Who was met. */
+  readonly people: People;
+  /** What shows texts. */
+  readonly showing: Showing;
+  /** We. */
+  readonly own: Certificate;
+  /** Is told what the room is about from now on. */
+  readonly setTopic: (topic: Topic) => void;
+  /** What it is about now. */
+  readonly topic: () => Topic | undefined;
+}
+
+/** The messages of one room on their way to the person. */
+export class RoomReading {
+  readonly #options: RoomReadingOptions;
+  /** Places that were told as missing and whose messages no author has missed yet. */
+  #toldMissing = 0;
+  /** Members of whom it was told that they see another history. */
+  readonly #forked = new Set<Fingerprint>();
+  #isPaused = false;
+
+  /**
+   * Starts with nothing read.
+   * @param options the room and who is in it
+   */
+  constructor(options: RoomReadingOptions) {
+    this.#options = options;
+  }
+
+  /** Whether somebody in a room that people are invited to sees another history, and the person has not gone on. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Notes that the person goes on. */
+  resume(): void {
+    this.#isPaused = false;
+  }
+
+  /**
+   * Takes in messages.
+   * @param heard what became of each, in order
+   * @param turn time and effects
+   */
+  take(heard: readonly RoomHeard[], turn: Turn): void {
+    for (const one of heard) {
+      if (one.kind === "opened") this.#takeOpened(one.message, turn);
+      else if (one.kind === "refused") this.#tellRefused(one, turn);
+    }
+  }
+
+  /**
+   * Takes in that places of the stream were left out.
+   * @param count how many
+   * @param turn time and effects
+   */
+  missed(count: number, turn: Turn): void {
+    this.#toldMissing += count;
+    this.#options.channel.missed();
+    turn.effects.push({ kind: "show", event: { type: "gap", place: this.#place, count } });
+  }
+
+  /**
+   * Gives up messages that waited for their keys too long.
+   * @param turn time and effects
+   */
+  expire(turn: Turn): void {
+    const counts = new Map<Fingerprint, number>();
+    for (const who of this.#options.channel.expire(turn.nowMs)) counts.set(who, (counts.get(who) ?? 0) + 1);
+    for (const [who, count] of counts) this.#tellGap(who, count, turn);
+  }
+
+  /**
+   * Tells that somebody sees another history of the room.
+   * @param who by fingerprint
+   * @param turn time and effects
+   */
+  tellFork(who: Fingerprint, turn: Turn): void {
+    const { channel } = this.#options;
+    if (this.#forked.has(who)) return; // each further message of theirs would say the same
+    this.#forked.add(who);
+    this.#isPaused = channel.kind === "invite";
+    turn.effects.push({ kind: "show", event: { type: "fork", room: channel.room.name, from: this.#nameOf(who) } });
+  }
+
+  get #place(): { readonly room: string } {
+    return { room: this.#options.channel.room.name };
+  }
+
+  #takeOpened(message: OpenedRoomMessage, turn: Turn): void {
+    const { channel, people } = this.#options;
+    const { fingerprint } = message.sender;
+    const content = this.#contentOf(message);
+    if (content === undefined) {
+      return notice(
+        turn,
+        "misplaced",
+        `A message of ${this.#nameOf(fingerprint)} is not what it seems and is not shown`,
+      );
+    }
+    const { gap, isFork } = channel.check(message, content.claims);
+    this.#tellGap(fingerprint, this.#untold(gap), turn);
+    if (isFork) this.tellFork(fingerprint, turn);
+    const person = people.get(fingerprint);
+    if (person === undefined) return notice(turn, "stranger", "A message of somebody without a name is not shown");
+    const { id, text, sentAtMs } = content;
+    if (content.kind === "topic") return this.#takeTopic({ text, by: fingerprint, sentAtMs }, turn);
+    this.#options.showing.text(person, { id, text, sentAtMs, atMs: message.atMs, place: this.#place }, turn);
+  }
+
+  /** `undefined` when it belongs elsewhere: only its author can have put it here. */
+  #contentOf({ plaintext }: OpenedRoomMessage): RoomContent | undefined {
+    try {
+      const content = decodeContent(plaintext);
+      return "claims" in content ? content : undefined;
+    } catch (error) {
+      if (error instanceof DecodeError) return undefined;
+      throw error;
+    }
+  }
+
+  #takeTopic(topic: Topic, turn: Turn): void {
+    const { setTopic, topic: known, channel } = this.#options;
+    const before = known();
+    if (before?.text === topic.text && before.by === topic.by) return; // said again for somebody who came
+    setTopic(topic);
+    const by = this.#nameOf(topic.by);
+    turn.effects.push({ kind: "show", event: { type: "topic", room: channel.room.name, topic: topic.text, by } });
+  }
+
+  #tellRefused({ reason, sender }: Extract<RoomHeard, { kind: "refused" }>, turn: Turn): void {
+    const room = `#${this.#options.channel.room.name}`;
+    const of = sender === undefined ? "A message" : `A message of ${this.#nameOf(sender)}`;
+    switch (reason) {
+      case "otherHistory":
+        return sender === undefined ? undefined : this.tellFork(sender, turn);
+      case "full":
+        return sender === undefined ? undefined : this.#tellGap(sender, 1, turn);
+      case "stranger":
+        return notice(turn, "stranger", `A message in ${room} of somebody who is not a member is not shown`);
+      case "stale":
+        return notice(turn, "cannotOpen", `${of} in ${room} was written before somebody was removed and is not shown`);
+      default:
+        return notice(turn, "cannotOpen", `${of} in ${room} could not be opened and is not shown`);
+    }
+  }
+
+  /** What was told as missing places is not told again as messages of this or that author. */
+  #untold(gap: number): number {
+    const told = Math.min(gap, this.#toldMissing);
+    this.#toldMissing -= told;
+    return gap - told;
+  }
+
+  #tellGap(who: Fingerprint, count: number, turn: Turn): void {
+    if (count === 0) return;
+    turn.effects.push({
+      kind: "show",
+      event: { type: "gap", place: this.#place, from: this.#nameOf(who), count },
+    });
+  }
+
+  #nameOf(who: Fingerprint): string {
+    const { own, people } = this.#options;
+    if (who === own.fingerprint) return own.handle;
+    return people.get(who)?.certificate.handle ?? "somebody";
+  }
+}

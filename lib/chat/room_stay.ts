@@ -1,0 +1,375 @@
+/**
+ * The stay in one room, from going in until it is over: to which part each of the relay's words belongs, when we are in,
+ * and what becomes of what we asked for.
+ * @module
+ */
+
+import type { UserError } from "../bytes/errors.ts";
+import type { Bytes } from "../bytes/writer.ts";
+import type { RelayMessage } from "../wire/messages.ts";
+import type { ChatEvent, Ref } from "./events.ts";
+import type { OwnOpOutcome } from "./own_ops.ts";
+import type { EventHead, Receiving } from "./receiving.ts";
+import type { RoomAbsence } from "./room_absence.ts";
+import type { PlacedOp } from "./room_news.ts";
+import { outcomeError } from "./room_outcomes.ts";
+import type { RoomPlace } from "./room_place.ts";
+import { tellError } from "./session_place.ts";
+import { notice, type Turn } from "./turn.ts";
+
+/** How long somebody who accepted an invitation waits for the op that adds them. */
+export const ADD_TIMEOUT_MS = 10_000;
+
+/** What the relay says about rooms. */
+export type RoomMessage = Extract<
+  RelayMessage,
+  { t: "roster" | "joined" | "left" | "subscribed" | "reset" | "event" | "ops" }
+>;
+
+/** How a stay ended. */
+export type RoomLeaving = Pick<Extract<ChatEvent, { type: "roomLeft" }>, "reason" | "by" | "ref">;
+
+/** What a stay works with. */
+export interface RoomStayOptions {
+  /** The room. */
+  readonly place: RoomPlace;
+  /** Who is silent there. */
+  readonly absence: RoomAbsence;
+  /** How far streams were read. */
+  readonly receiving: () => Receiving;
+  /** Is told that it is over. */
+  readonly dropped: (how: RoomLeaving, turn: Turn) => Promise<void>;
+  /** Is told that the room at the start does not let us in. */
+  readonly failed: (error: UserError) => void;
+  /** Tells whether no line of ours is on its way there. */
+  readonly isSent: () => boolean;
+  /** Tells whether lines go there that name no room. */
+  readonly isCurrent: () => boolean;
+  /** Tells whether the room at the start was entered. */
+  readonly hasBegun: () => boolean;
+}
+
+/** How a room is gone into. */
+export interface RoomEntrance {
+  /** The op that begins it, for one that we make. */
+  readonly create?: Bytes;
+  /** What a script put beside its line. */
+  readonly ref?: Ref | undefined;
+  /** The life of the relay's log. */
+  readonly generation: string;
+}
+
+/** One stay in one room. */
+export class RoomStay {
+  readonly #options: RoomStayOptions;
+  #entrance: RoomEntrance = { generation: "" };
+  /** Until when the op that adds us is waited for. */
+  #addDueMs: number | undefined;
+  /** That we go out, and what a script put beside its line; `isDeclined` when we were never in. */
+  #exit: { readonly ref?: Ref | undefined; readonly isDeclined: boolean } | undefined;
+
+  /**
+   * Makes a stay that has not begun.
+   * @param options the room
+   */
+  constructor(options: RoomStayOptions) {
+    this.#options = options;
+  }
+
+  /** The room. */
+  get place(): RoomPlace {
+    return this.#options.place;
+  }
+
+  /**
+   * Goes in.
+   * @param entrance how
+   * @param turn time and effects
+   */
+  begin(entrance: RoomEntrance, turn: Turn): void {
+    const { place } = this.#options;
+    const receiving = this.#options.receiving();
+    const { stream } = place.channel;
+    this.#entrance = entrance;
+    if (place.record.state === "invited") {
+      receiving.readFromStart(stream, entrance.generation); // what was written since we were added is for us
+      this.#addDueMs = turn.nowMs + ADD_TIMEOUT_MS;
+    }
+    place.phase = "entering";
+    place.channel.start(receiving.cursor(stream), turn);
+  }
+
+  /** Whether something that we asked of the room is on its way. */
+  get isBusy(): boolean {
+    return this.#options.place.channel.isBusy || this.#exit !== undefined;
+  }
+
+  /**
+   * Goes out for good, once what was written there is sent. Who was added and says no is a member until they leave, so
+   * that takes going in, without hearing anything.
+   * @param entrance the life of the relay's log, and what a script put beside its line
+   * @param turn time and effects
+   */
+  async leave(entrance: Omit<RoomEntrance, "create">, turn: Turn): Promise<void> {
+    const { place, dropped } = this.#options;
+    const { ref } = entrance;
+    switch (place.phase) {
+      case "invited":
+        this.#exit = { ref, isDeclined: true };
+        this.#addDueMs = turn.nowMs + ADD_TIMEOUT_MS;
+        place.phase = "leaving";
+        return place.channel.start(null, turn);
+      case "in":
+        this.#exit = { ref, isDeclined: false };
+        place.phase = "leaving";
+        return await this.proceed(turn);
+      case "idle":
+      case "entering":
+        return await dropped({ reason: "left", ...refFieldOf(ref) }, turn);
+      case "leaving":
+      case "gone":
+        return;
+    }
+  }
+
+  /**
+   * Goes out as soon as that can be.
+   * @param turn time and effects
+   */
+  async proceed(turn: Turn): Promise<void> {
+    const { place: { channel }, isSent } = this.#options;
+    if (this.#exit === undefined || channel.isBusy || !channel.isReady || !isSent()) return;
+    await channel.change({ kind: "leave" }, { ...turn, ref: this.#exit.ref });
+  }
+
+  /**
+   * Takes in what the relay says about the room.
+   * @param message what it says
+   * @param body the opaque bytes that came with it
+   * @param turn time and effects
+   */
+  async hear(message: RoomMessage, body: Bytes, turn: Turn): Promise<void> {
+    await this.#hear(message, body, turn);
+    await this.#settle(turn);
+  }
+
+  /**
+   * Takes in that an event of ours was placed.
+   * @param message where
+   * @param sealed what was published, if it was a message
+   * @param turn time and effects
+   */
+  async accepted(
+    message: Extract<RelayMessage, { t: "accepted" }>,
+    sealed: Bytes | undefined,
+    turn: Turn,
+  ): Promise<void> {
+    const { channel } = this.#options.place;
+    if (!channel.following.isOn || this.#resyncs(message, turn)) return; // our own events come again, in their places
+    const op = channel.ownOp(message.id);
+    if (op !== undefined && message.epoch !== undefined) {
+      const placed = await channel.op({ epoch: message.epoch, atMs: message.at }, op, turn);
+      if (placed === undefined) return;
+      this.#advance(message, turn);
+      await this.#placed(placed, turn);
+    } else if (message.epoch !== undefined && message.epoch <= channel.membership.epoch) {
+      this.#advance(message, turn); // known before from the log
+    } else if (sealed !== undefined && this.#advance(message, turn)) {
+      await channel.placed(sealed);
+    }
+    await this.#settle(turn);
+  }
+
+  /**
+   * Takes in that the relay did not place an event of ours.
+   * @param message its id, and why
+   * @param turn time and effects
+   * @returns whether it was an op of this room
+   */
+  async refused(message: Extract<RelayMessage, { t: "refused" }>, turn: Turn): Promise<boolean> {
+    const outcome = this.#options.place.channel.refused(message.id, message);
+    if (outcome === undefined) return false;
+    await this.#concluded(outcome, turn);
+    await this.#settle(turn);
+    return true;
+  }
+
+  /**
+   * Does what is due.
+   * @param turn time and effects
+   */
+  async tick(turn: Turn): Promise<void> {
+    const { place, absence, dropped } = this.#options;
+    if (place.phase === "in") await absence.tick(turn);
+    const isLate = this.#addDueMs !== undefined && turn.nowMs >= this.#addDueMs;
+    if (!isLate) return;
+    if (this.#exit !== undefined) return await dropped({ reason: "declined", ...refFieldOf(this.#exit.ref) }, turn);
+    if (place.phase === "entering") await dropped({ reason: "removed", ...this.#refField }, turn);
+  }
+
+  /**
+   * Tells when that is.
+   * @param nowMs the time now
+   * @returns the time
+   */
+  nextDueMs(nowMs: number): number {
+    const { place, absence } = this.#options;
+    if (place.phase === "in") return absence.nextDueMs(nowMs);
+    return place.phase === "entering" || place.phase === "leaving" ? this.#addDueMs ?? Infinity : Infinity;
+  }
+
+  async #hear(
+    message: RoomMessage,
+    body: Bytes,
+    turn: Turn,
+  ): Promise<void> {
+    const { place, dropped } = this.#options;
+    const { channel } = place;
+    const receiving = this.#options.receiving();
+    switch (message.t) {
+      case "roster":
+        return await place.roster(body, turn);
+      case "joined":
+        return await place.joined(message.at, body, turn);
+      case "left":
+        return place.left(message, turn);
+      case "subscribed":
+        receiving.begin(message.stream, message);
+        await this.#create(turn);
+        return await channel.subscribed(turn);
+      case "reset":
+        receiving.beginAnew(message.stream, message);
+        if (!await channel.reset(turn)) return await dropped({ reason: "lost" }, turn);
+        if (place.phase === "in") place.phase = "entering";
+        return;
+      case "ops": {
+        const cursor = receiving.cursor(channel.stream);
+        for (const placed of await channel.ops(message, body, { ...turn, cursor })) {
+          await this.#placed(placed, turn);
+        }
+        return;
+      }
+      case "event":
+        return await this.#event(message, body, turn);
+    }
+  }
+
+  async #event(
+    message: Extract<RelayMessage, { t: "event" }>,
+    body: Bytes,
+    turn: Turn,
+  ): Promise<void> {
+    const { place } = this.#options;
+    if (!place.channel.following.isOn || !this.#options.receiving().isNew(message)) return;
+    if (this.#resyncs(message, turn)) return;
+    if (message.kind === "op") {
+      const placed = await place.channel.op({ epoch: message.epoch, atMs: message.at }, body, turn);
+      if (placed === undefined) return;
+      this.#advance(message, turn);
+      return await this.#placed(placed, turn);
+    }
+    this.#advance(message, turn);
+    if (this.#exit?.isDeclined) return;
+    place.read([await place.channel.message(message, body, turn.nowMs)], turn);
+  }
+
+  /** Ops may be among the places that are left out before an event: without them it would be misjudged. */
+  #resyncs(head: Pick<EventHead, "stream" | "seq">, turn: Turn): boolean {
+    return this.#options.receiving().missingBefore(head) > 0 && this.#options.place.channel.resync(turn);
+  }
+
+  #advance(head: Pick<EventHead, "stream" | "seq" | "at">, turn: Turn): boolean {
+    const missing = this.#options.receiving().advance(head);
+    this.#options.place.channel.following.took();
+    if (missing !== undefined && missing > 0) this.#options.place.missed(missing, turn);
+    return missing !== undefined;
+  }
+
+  async #placed(placed: PlacedOp, turn: Turn): Promise<void> {
+    const { place, dropped } = this.#options;
+    if (!this.#exit?.isDeclined) place.placed(placed, turn);
+    if (placed.own !== undefined) await this.#concluded(placed.own, turn);
+    const { news } = placed;
+    if (news.kind !== "removed" || news.person !== undefined || place.phase === "gone") return;
+    if (place.channel.kind === "open") {
+      return notice(turn, "rejoined", `You were away from #${place.name} for long: you join it anew`);
+    }
+    // What the log tells of the past is settled once all of it is known.
+    if (place.phase === "in" && !place.channel.isMember) {
+      await dropped({ reason: "removed", by: place.nameOf(news.by) }, turn);
+    }
+  }
+
+  async #concluded(outcome: OwnOpOutcome, turn: Turn): Promise<void> {
+    const { place, dropped, failed } = this.#options;
+    const { op, ref } = outcome;
+    const refField = ref === undefined ? {} : { ref };
+    if (op.kind === "leave" && this.#exit !== undefined) {
+      const isOut = outcome.kind === "done" || !place.channel.isMember;
+      const reason = this.#exit.isDeclined ? "declined" : "left";
+      if (isOut) return await dropped({ reason, ...refField }, turn);
+      place.phase = this.#exit.isDeclined ? "invited" : "in";
+      this.#exit = undefined;
+      this.#addDueMs = undefined;
+    }
+    if (outcome.kind === "done") {
+      if (op.kind !== "create") return;
+      const event = { type: "roomCreated", room: place.name, kind: place.channel.kind, ...refField } as const;
+      turn.effects.push({ kind: "show", event });
+      return;
+    }
+    if (op.kind === "join" && place.channel.isMember) return; // it only showed our newest certificate
+    // Somebody else began the open room at the same moment, which is as good: we join it.
+    if (op.kind === "create" && outcome.kind === "void" && place.channel.kind === "open") return;
+    const error = outcomeError(outcome, place.name);
+    if (error === undefined) return;
+    const isEntrance = place.phase === "entering" && (op.kind === "join" || op.kind === "create");
+    if (isEntrance && !this.#options.hasBegun()) return failed(error);
+    tellError(error, ref, turn);
+    if (isEntrance) await dropped({ reason: "lost" }, turn);
+  }
+
+  /** Says that we are in, or that we are not any more. */
+  async #settle(turn: Turn): Promise<void> {
+    const { place, hasBegun, dropped } = this.#options;
+    await this.proceed(turn);
+    if (place.phase !== "entering" || !place.channel.following.isOn) return;
+    if (place.channel.isReady) {
+      place.phase = "in";
+      this.#addDueMs = undefined;
+      if (place.record.state !== "in") place.update({ state: "in" });
+      if (hasBegun()) this.#tellIn(turn);
+      return;
+    }
+    const isAwaited = place.channel.isBusy || this.#addDueMs !== undefined;
+    if (place.channel.kind === "invite" && !isAwaited) await dropped({ reason: "removed", ...this.#refField }, turn);
+  }
+
+  #tellIn(turn: Turn): void {
+    const { place, isCurrent: isCurrentNow } = this.#options;
+    const { name, record, channel: { kind } } = place;
+    const topic = record.topic === undefined || record.topic.text === "" ? {} : { topic: record.topic.text };
+    const isCurrent = isCurrentNow();
+    const warnings: Turn = { nowMs: turn.nowMs, effects: [] };
+    const members = place.show(warnings);
+    const event = { type: "roomJoined", room: name, kind, members, isCurrent, ...topic, ...this.#refField } as const;
+    turn.effects.push({ kind: "show", event }, ...warnings.effects);
+  }
+
+  async #create(turn: Turn): Promise<void> {
+    const { create, ...entrance } = this.#entrance;
+    this.#entrance = entrance;
+    const { channel } = this.#options.place;
+    // An open room that others began is as good.
+    if (create === undefined || channel.membership.epoch > 0) return;
+    await channel.change({ kind: "create", encoded: create }, { ...turn, ref: entrance.ref });
+  }
+
+  get #refField(): { readonly ref?: Ref } {
+    return refFieldOf(this.#entrance.ref);
+  }
+}
+
+function refFieldOf(ref: Ref | undefined): { readonly ref?: Ref } {
+  return ref === undefined ? {} : { ref };
+}

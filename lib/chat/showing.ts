@@ -1,0 +1,65 @@
+/**
+ * From an opened text to what the person is shown: whoever wrote it by the name that they were introduced with, and how
+ * well their key is known. A sender's clock that is off is pointed out once.
+ * @module
+ */
+
+import type { EventId, Fingerprint } from "../wire/messages.ts";
+import type { Place } from "./events.ts";
+import type { People, Person } from "./people.ts";
+import { notice, type Turn } from "./turn.ts";
+
+/** A sender's clock that differs by more is pointed out (PROTOCOL 6.1). */
+export const CLOCK_SKEW_MAX_MS: number = 5 * 60 * 1_000;
+
+/** A text and its place. */
+export interface ShownText {
+  /** The id of its event. */
+  readonly id: EventId;
+  /** What was written. */
+  readonly text: string;
+  /** When, as its sender says. */
+  readonly sentAtMs: number;
+  /** The relay's time of it. */
+  readonly atMs: number;
+  /** Where it belongs. */
+  readonly place: Place;
+}
+
+/** The texts that one person is shown. */
+export class Showing {
+  readonly #people: People;
+  /** Peers whose clock was pointed out. */
+  readonly #skewed = new Set<Fingerprint>();
+
+  /**
+   * Starts with nothing shown.
+   * @param people who was met
+   */
+  constructor(people: People) {
+    this.#people = people;
+  }
+
+  /**
+   * Shows a text.
+   * @param person who wrote it
+   * @param shown what, and where it belongs
+   * @param turn time and effects
+   */
+  text(person: Person, { id, text, sentAtMs, atMs, place }: ShownText, turn: Turn): void {
+    const { handle: from, ...key } = this.#people.show(person);
+    turn.effects.push({
+      kind: "show",
+      event: { type: "message", id, place, from, ...key, text, sentAt: sentAtMs, at: atMs },
+    });
+    const skewMs = Math.min(Math.abs(atMs - sentAtMs), Math.abs(turn.nowMs - sentAtMs));
+    this.#watchClock(person, skewMs, turn);
+  }
+
+  /** What is read late was written long ago: then the relay's time of it tells, as long as that fits. */
+  #watchClock({ certificate: { handle, fingerprint } }: Person, skewMs: number, turn: Turn): void {
+    if (skewMs <= CLOCK_SKEW_MAX_MS || this.#skewed.has(fingerprint)) return;
+    this.#skewed.add(fingerprint); // once is enough
+    notice(turn, "clockSkew", `The clock of ${handle} and this one differ by ${Math.round(skewMs / 60_000)} minutes`);
+  }
+}
