@@ -287,6 +287,15 @@ export class RoomChannel {
     return { gap: Math.max(missing, hidden), isFork: tally.kind === "differs" };
   }
 
+  /**
+   * Counts a member's messages that wait for their key.
+   * @param who whose
+   * @returns the number
+   */
+  waitingOf(who: Fingerprint): number {
+    return this.#core.waitingOf(who);
+  }
+
   /** Notes that places of the stream were left out. */
   missed(): void {
     this.#core.miss();

@@ -315,6 +315,15 @@ export class Room {
   }
 
   /**
+   * Counts a member's messages that wait for their key.
+   * @param sender whose
+   * @returns the number
+   */
+  waitingOf(sender: Fingerprint): number {
+    return this.#listener.waitingOf(sender);
+  }
+
+  /**
    * Forgets what waited too long.
    * @param nowMs the time now
    * @returns whose messages were forgotten, one entry each

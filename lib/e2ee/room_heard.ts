@@ -53,10 +53,14 @@ export type RoomRefusal =
   | "used"
   | "full";
 
-/** What became of a message: `skipped` is not for us (our own, or from before we came), and nobody is told. */
+/**
+ * What became of a message: `held` waits for its key, `skipped` is not for us (our own, or from before we came), and
+ * nobody is told.
+ */
 export type RoomHeard =
   | { readonly kind: "opened"; readonly message: OpenedRoomMessage }
-  | { readonly kind: "held" | "skipped" | "repeat" }
+  | { readonly kind: "held"; readonly sender: Fingerprint }
+  | { readonly kind: "skipped" | "repeat" }
   | { readonly kind: "refused"; readonly reason: RoomRefusal; readonly sender: Fingerprint | undefined };
 
 /** What became of a sender key: `held` waits for its place, `dropped` opens nothing any more. */
