@@ -8,7 +8,8 @@
  *     client  putBundle, putOneTimePrekeys, subscribe inbox after our cursor, enter the room (see room_channel.ts)
  *     relay   subscribed inbox, roster, ops, subscribed room, our join placed    -> `ready`, then the other rooms
  *
- * A client may be in no room and have one session by code instead; it has begun when its inbox is subscribed.
+ * A client may be in no room and have one session by code instead; it has begun when its inbox is subscribed. When the
+ * link is lost it goes on over the next one (see link_watch.ts).
  * @module
  */
 
@@ -25,6 +26,7 @@ import type { ChatEffect, ChatInput, Effects } from "./effects.ts";
 import type { ChatEvent } from "./events.ts";
 import { KeyCommands } from "./key_commands.ts";
 import { type ChatParts, makeParts } from "./chat_parts.ts";
+import { LinkWatch } from "./link_watch.ts";
 import type { Keyring } from "./keyring.ts";
 import { Obeying } from "./obeying.ts";
 import type { OutgoingLine } from "./outgoing.ts";
@@ -64,7 +66,7 @@ export interface ChatOptions {
   readonly random?: RandomBytes;
 }
 
-/** The life of a client: `calling` until the relay's welcome, `leaving` once the person wanted to go. */
+/** The life of a client: `calling` until the relay's welcome on each link, `leaving` once the person wanted to go. */
 type Phase = "calling" | "entering" | "ready" | "leaving" | "finished";
 
 /** One client on one relay. */
@@ -79,13 +81,13 @@ export class Chat {
   readonly #sessions: SessionPlace;
   readonly #rooms: Rooms;
   readonly #roomCommands: RoomCommands;
+  readonly #links: LinkWatch;
   readonly #inboxStream: string;
   #phase: Phase = "calling";
   /** What happened before `ready`, which is always shown first. */
   #early: ChatEvent[] = [];
   #leaveDueMs: number | undefined;
   #hasLeftRooms = false;
-  /** The tick that was asked for last. */
   #wakeAtMs: number | undefined;
 
   private constructor(options: ChatOptions, parts: ChatParts) {
@@ -111,9 +113,11 @@ export class Chat {
       rooms: this.#roomCommands,
       sessions: this.#sessions,
       keys: new KeyCommands(people, certificate),
+      isLinked: () => this.#isEntered,
       quit: (turn) => this.#leave(turn),
     });
     this.#inboxStream = `inbox/${certificate.fingerprint}`;
+    this.#links = new LinkWatch({ parts, sessions: this.#sessions, inbox: this.#inboxStream });
   }
 
   /**
@@ -129,8 +133,9 @@ export class Chat {
 
   /** Whether commands are taken: rooms are entered and not too much is on its way. Read no input while it is not. */
   get takesInput(): boolean {
-    return this.#phase === "ready" && this.#sessions.takesLines && !this.#sending.lines.isFull &&
-      !this.#presence.questions.isFull && !this.#rooms.isMoving;
+    if (this.#leaveDueMs !== undefined || this.#sending.isFull) return false;
+    if (!this.#isEntered) return this.#links.isAgain;
+    return this.#sessions.takesLines && !this.#presence.questions.isFull && !this.#rooms.isMoving;
   }
 
   /**
@@ -167,13 +172,18 @@ export class Chat {
    */
   async handle(input: ChatInput): Promise<ChatEffect[]> {
     const turn: Turn = { nowMs: input.nowMs, effects: [] };
+    const hasBegun = this.#isEntered || this.#links.isAgain;
     switch (input.kind) {
       case "packet":
         await this.#hear(input.packet, turn);
         break;
       case "command":
-        if (!this.#isEntered && input.command.kind !== "quit") throw new TypeError("Cannot obey before `entered`");
+        if (!hasBegun && input.command.kind !== "quit") throw new TypeError("Cannot obey before `entered`");
         await this.#obeying.obey(input.command, input.ref, turn);
+        break;
+      case "unlinked":
+        this.#phase = "calling";
+        this.#links.lost(input.why, turn);
         break;
       case "tick":
         await this.#tick(turn);
@@ -181,11 +191,11 @@ export class Chat {
       default:
         assertNever(input);
     }
-    this.#presence.askNext(turn);
+    if (this.#isEntered) this.#presence.askNext(turn);
     if (this.#sessions.end !== undefined || this.#rooms.failure !== undefined) this.#leave(turn);
     await this.#finishIfDone(turn);
     this.#askToWake(turn);
-    return this.#isEntered ? turn.effects : this.#holdBack(turn.effects);
+    return this.#isEntered || this.#links.isAgain ? turn.effects : this.#holdBack(turn.effects);
   }
 
   /** Whether the client is there for one session by code, and in no room. */
@@ -249,7 +259,8 @@ export class Chat {
     const after = this.#receiving.cursor(this.#inboxStream);
     const subscribe = { t: "subscribe", stream: this.#inboxStream, after } as const;
     turn.effects.push({ kind: "send", packet: encodeClientMessage(subscribe) });
-    if (!this.#isAlone) await this.#rooms.begin(this.#options.room, generation, turn);
+    if (this.#links.isAgain) this.#rooms.relink(generation, turn);
+    else if (!this.#isAlone) await this.#rooms.begin(this.#options.room, generation, turn);
   }
 
   /** A stream begins: our inbox, or that of a room. */
@@ -276,10 +287,17 @@ export class Chat {
   async #proceed(turn: Turn): Promise<void> {
     if (this.#phase === "entering") {
       const hasInbox = this.#receiving.hasBegun(this.#inboxStream);
-      if (hasInbox && (this.#isAlone || this.#rooms.current?.phase === "in")) this.#enter(turn);
+      if (hasInbox && this.#links.isAgain) this.#enterAgain(turn);
+      else if (hasInbox && (this.#isAlone || this.#rooms.current?.phase === "in")) this.#enter(turn);
     }
     await this.#sending.pump(turn);
     await this.#rooms.proceed(turn);
+    this.#links.proceed(turn);
+  }
+
+  #enterAgain(turn: Turn): void {
+    this.#phase = this.#leaveDueMs === undefined ? "ready" : "leaving";
+    this.#links.back(turn);
   }
 
   #enter(turn: Turn): void {
@@ -318,7 +336,7 @@ export class Chat {
 
   #leave(turn: Turn): void {
     if (this.#phase === "finished") return;
-    this.#phase = "leaving";
+    if (this.#isEntered || !this.#links.isAgain) this.#phase = "leaving";
     this.#leaveDueMs ??= turn.nowMs + LEAVE_TIMEOUT_MS;
   }
 
@@ -339,11 +357,11 @@ export class Chat {
   }
 
   async #finishIfDone(turn: Turn): Promise<void> {
-    if (this.#phase !== "leaving") return;
+    if (this.#leaveDueMs === undefined || this.#phase === "finished") return;
     const { failure } = this.#rooms;
-    const isLate = this.#leaveDueMs !== undefined && turn.nowMs >= this.#leaveDueMs;
+    const isLate = turn.nowMs >= this.#leaveDueMs;
     const isAnswered = this.#sending.lines.isEmpty && this.#presence.questions.isEmpty;
-    if (isAnswered && !this.#hasLeftRooms) {
+    if (isAnswered && this.#phase === "leaving" && !this.#hasLeftRooms) {
       // Who keeps nothing never comes back: nobody is to seal for them from now on.
       this.#hasLeftRooms = true;
       if (this.#options.identity.life === "ephemeral") await this.#rooms.leaveAll(turn);

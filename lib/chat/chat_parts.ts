@@ -46,6 +46,8 @@ export interface ChatParts {
   readonly sending: Sending;
   /** The rooms. */
   readonly rooms: Rooms;
+  /** What shows texts. */
+  readonly showing: Showing;
 }
 
 /**
@@ -69,7 +71,12 @@ export async function makeParts(options: ChatPartsOptions, nowMs: number): Promi
       return place && { name: place.name, members: place.members() };
     },
   });
-  const sending = new Sending({ people, keyring, channel: (room) => rooms.channel(room) });
+  const sending = new Sending({
+    people,
+    keyring,
+    channel: (room) => rooms.channel(room),
+    hasCaughtUp: (stream) => receiving.hasCaughtUp(stream),
+  });
   const rooms: Rooms = await Rooms.create({
     identity,
     own,
@@ -81,6 +88,7 @@ export async function makeParts(options: ChatPartsOptions, nowMs: number): Promi
     random,
     receiving: () => receiving,
     over: (stream, turn) => sending.abandon(stream, turn),
+    echoed: async ({ id, stream, at }, turn) => void await sending.echoed(id, { stream, at }, turn),
     isSent: (stream) => !sending.lines.has(stream),
     stored: state?.rooms ?? [],
   }, nowMs);
@@ -95,5 +103,5 @@ export async function makeParts(options: ChatPartsOptions, nowMs: number): Promi
     relay: relay.fingerprint,
     cursors: state?.cursors ?? [],
   });
-  return { people, keyring, presence, receiving, sending, rooms };
+  return { people, keyring, presence, receiving, sending, rooms, showing };
 }

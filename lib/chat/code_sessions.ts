@@ -314,6 +314,17 @@ export class CodeSessions {
     this.#options.told({ kind: "secured", person }, turn);
   }
 
+  /**
+   * Notes that the link is gone, and with it every mailbox: what was not agreed on yet has failed.
+   * @param turn time and effects
+   */
+  unlink(turn: Turn): void {
+    this.#watched.clear();
+    if (this.#pending === undefined) return;
+    this.#pending = { ...this.#pending, mailbox: undefined };
+    this.#fail("lineBroken", turn);
+  }
+
   #watch(mailbox: Mailbox, person: Person, turn: Turn): void {
     this.#watched.set(mailbox, person);
     for (const oldest of this.#watched.keys()) {

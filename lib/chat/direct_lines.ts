@@ -44,7 +44,7 @@ export class DirectLines {
 
   /** Whether no further line may be taken. */
   get isFull(): boolean {
-    return this.#lines.isFull;
+    return this.#lines.isFull(true);
   }
 
   /** Whether no line is on its way. */

@@ -15,7 +15,9 @@ export type ChatInput =
   | { readonly kind: "packet"; readonly packet: Packet<RelayMessage>; readonly nowMs: number }
   /** The person, or a script, wants something. */
   | { readonly kind: "command"; readonly command: Command; readonly nowMs: number; readonly ref?: Ref }
-  | { readonly kind: "tick"; readonly nowMs: number };
+  | { readonly kind: "tick"; readonly nowMs: number }
+  /** The link is gone, and another is tried; why, as the end of a sentence for the person. */
+  | { readonly kind: "unlinked"; readonly why: string; readonly nowMs: number };
 
 /** What the driver does for the core, in order. */
 export type ChatEffect =

@@ -181,6 +181,18 @@ export type ChatEvent =
     readonly sentAt: number;
     /** The relay's time. */
     readonly at: number;
+    /** There when it was written before we began to listen: no reason to ring. */
+    readonly late?: true;
+  }
+  /** The link to the relay was lost, or is there again. */
+  | { readonly type: "link"; readonly state: "reconnecting"; readonly since: number; readonly why: string }
+  | {
+    readonly type: "link";
+    readonly state: "connected";
+    /** Since when. */
+    readonly since: number;
+    /** How many messages came meanwhile. */
+    readonly missed: number;
   }
   /** One's own message is stored by the relay. */
   | {

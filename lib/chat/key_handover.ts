@@ -76,7 +76,7 @@ export class KeyHandover {
     for (const who of lacking) {
       if (keyring.hasSession(who)) ready.push(who);
       else if (keyring.request(who, turn)) mayLeave = false;
-      else this.#leaveOut(who, "the relay has no keys for them", turn);
+      else this.#tell(who, "the relay has no keys for them", turn);
     }
     // First everybody's keys, then one packet for all: whose keys come later would hold up the others twice.
     if (!mayLeave) return false;
@@ -98,13 +98,19 @@ export class KeyHandover {
     this.#underWay.delete(ref);
     const ids = new Set(decodeEventIds(refused));
     for (const { item, keyId } of letters) {
-      if (ids.has(item.id)) this.#leaveOut(item.to, "the relay does not keep your keys for them", turn);
+      if (ids.has(item.id)) this.#leaveOut(item.to, turn);
       else {
         this.#options.room().handed(item.to, keyId);
         this.#options.keyring.reached(item.to);
       }
     }
     return true;
+  }
+
+  /** Notes that the link is gone: keys that were on their way are handed over again. */
+  unlink(): void {
+    this.#underWay.clear();
+    this.#leftOut.clear();
   }
 
   async #send(ready: readonly Fingerprint[], turn: Turn): Promise<void> {
@@ -140,9 +146,15 @@ export class KeyHandover {
     return person !== undefined && canBeReached(person);
   }
 
-  #leaveOut(who: Fingerprint, why: string, turn: Turn): void {
-    const { keyring, people } = this.#options;
+  #leaveOut(who: Fingerprint, turn: Turn): void {
     this.#leftOut.set(who, turn.nowMs + LEFT_OUT_MS);
+    // Who keeps nothing and was not given them has just gone, and the log says so in a moment.
+    if (this.#options.people.get(who)?.certificate.life === "ephemeral") return;
+    this.#tell(who, "the relay does not keep your keys for them", turn);
+  }
+
+  #tell(who: Fingerprint, why: string, turn: Turn): void {
+    const { keyring, people } = this.#options;
     keyring.tellUnreached(who, { handle: people.get(who)?.certificate.handle ?? "somebody", why }, turn);
   }
 }

@@ -28,7 +28,16 @@ export interface KeyRequest {
 export class KeyRequests {
   readonly #pending = new Map<Fingerprint, KeyRequest>();
   readonly #failedAtMs = new Map<Fingerprint, number>();
+  /** Given up, and of use still if the answer comes: this client may have been slower than the relay. */
+  readonly #late = new Map<number, KeyRequest>();
   #nextRef = 1;
+
+  /** Notes that the link is gone: nothing is answered any more, and nothing has failed. */
+  unlink(): void {
+    this.#pending.clear();
+    this.#late.clear();
+    this.#failedAtMs.clear();
+  }
 
   /**
    * Tells whether an answer is awaited.
@@ -68,7 +77,8 @@ export class KeyRequests {
    * @returns the request, `undefined` when it was given up or never made
    */
   settle(ref: number): KeyRequest | undefined {
-    const request = [...this.#pending.values()].find((candidate) => candidate.ref === ref);
+    const request = this.#late.get(ref) ?? [...this.#pending.values()].find((candidate) => candidate.ref === ref);
+    this.#late.delete(ref);
     if (request !== undefined) this.forget(request.of);
     return request;
   }
@@ -103,10 +113,12 @@ export class KeyRequests {
     const expired = [...this.#pending.values()].filter(({ dueMs }) =>
       !isWithin(nowMs - (dueMs - KEY_REQUEST_TIMEOUT_MS), KEY_REQUEST_TIMEOUT_MS)
     );
-    for (const { of } of expired) {
-      this.#pending.delete(of);
-      this.fail(of, nowMs);
+    for (const request of expired) {
+      this.#pending.delete(request.of);
+      this.#late.set(request.ref, request);
+      this.fail(request.of, nowMs);
     }
+    for (const [ref, { dueMs }] of this.#late) if (!isWithin(nowMs - dueMs, KEY_RETRY_AFTER_MS)) this.#late.delete(ref);
     return expired.map(({ of }) => of);
   }
 

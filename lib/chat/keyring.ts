@@ -185,6 +185,11 @@ export class Keyring {
     return certificate;
   }
 
+  /** Notes that the link is gone: keys that were asked for do not come. */
+  unlink(): void {
+    this.#requests.unlink();
+  }
+
   /**
    * Tells that somebody cannot be written to, once until they can.
    * @param of whom

@@ -30,6 +30,8 @@ export interface ObeyingOptions {
   readonly sessions: SessionPlace;
   /** What answers about keys. */
   readonly keys: KeyCommands;
+  /** Tells whether the relay hears us now. */
+  readonly isLinked: () => boolean;
   /** Begins to leave the relay. */
   readonly quit: (turn: Turn) => void;
 }
@@ -63,6 +65,10 @@ export class Obeying {
 
   async #run(command: Command, ref: Ref | undefined, turn: Turn): Promise<void> {
     const { writing, sending, presence, rooms, sessions, keys, quit } = this.#options;
+    if (needsRelay(command) && !this.#options.isLinked()) {
+      const hint = "It is tried again and again: do it once it is back.";
+      throw new UserError("notDone", "Nothing was done: there is no connection to the relay now", hint);
+    }
     switch (command.kind) {
       case "say":
         return await writing.say(command, ref, { ...turn, partner: sessions.partner });
@@ -111,5 +117,24 @@ export class Obeying {
   #checkHasRooms(): void {
     if (!this.#options.isAlone) return;
     throw new UserError("badLine", "There are no rooms here: this is a session of two people", "Use /peers.");
+  }
+}
+
+/** Lines wait for the relay; what is asked of it does not. */
+function needsRelay(command: Command): boolean {
+  switch (command.kind) {
+    case "users":
+    case "join":
+    case "create":
+    case "leave":
+    case "invite":
+    case "remove":
+    case "promote":
+    case "session":
+      return true;
+    case "topic":
+      return command.text !== undefined;
+    default:
+      return false;
   }
 }

@@ -10,6 +10,8 @@ import type { Place, Ref } from "./events.ts";
 
 /** How many lines may be on their way; while so many are, no input is read. */
 export const OUTGOING_MAX = 256;
+/** How many may wait for a relay that cannot be reached. */
+export const OUTBOX_MAX = 10_000;
 /**
  * How many bytes may be with the relay and not accepted: a quarter of what a link's outbox holds. Lines that waited for
  * keys all become ready in one turn; without this bound they would burst that outbox, and the link with it.
@@ -59,9 +61,16 @@ export class Outgoing {
   /** What was sealed of those for rooms, the ones that wait to be sealed again included. */
   readonly #sealed = new Map<EventId, PublishedRoomMessage>();
 
-  /** Whether no further line may be taken. */
-  get isFull(): boolean {
-    return this.#lines.size >= OUTGOING_MAX;
+  /** Lines that were with the relay when the link was lost: they may be stored or not. */
+  readonly #unanswered = new Set<EventId>();
+
+  /**
+   * Tells whether no further line may be taken.
+   * @param isLinked whether the relay takes lines now
+   * @returns whether so many are on their way already
+   */
+  isFull(isLinked: boolean): boolean {
+    return this.#lines.size >= (isLinked ? OUTGOING_MAX : OUTBOX_MAX);
   }
 
   /** Whether no line is on its way. */
@@ -126,6 +135,7 @@ export class Outgoing {
    */
   publish(line: OutgoingLine, bodyBytes: number, sealed?: PublishedRoomMessage): void {
     if (sealed !== undefined) this.#sealed.set(line.id, sealed);
+    this.#unanswered.delete(line.id);
     this.#publishedBytes.set(line.id, bodyBytes);
     this.#publishedTotalBytes += bodyBytes;
   }
@@ -173,6 +183,34 @@ export class Outgoing {
     return undefined;
   }
 
+  /** Notes that the link is gone: what was with the relay waits again, in its order, and keeps what was sealed of it. */
+  unlink(): void {
+    for (const id of [...this.#publishedBytes.keys()]) {
+      const line = this.#lines.get(id);
+      if (line === undefined) continue;
+      this.#unanswered.add(id);
+      this.requeue(line);
+    }
+  }
+
+  /**
+   * Tells whether the relay may have a line that waits.
+   * @param id its event's id
+   * @returns whether it was with the relay when a link was lost
+   */
+  isUnanswered(id: EventId): boolean {
+    return this.#unanswered.has(id);
+  }
+
+  /**
+   * Finds a line on its way, wherever it is.
+   * @param id its event's id
+   * @returns the line, `undefined` when there is none
+   */
+  find(id: EventId): OutgoingLine | undefined {
+    return this.#lines.get(id);
+  }
+
   /**
    * Takes out all lines of a conversation that is over.
    * @param stream its stream
@@ -193,6 +231,8 @@ export class Outgoing {
     this.#publishedTotalBytes -= this.#publishedBytes.get(id) ?? 0;
     this.#publishedBytes.delete(id);
     this.#sealed.delete(id);
+    this.#unanswered.delete(id);
+    this.#dequeue(id);
     this.#lines.delete(id);
   }
 
@@ -202,5 +242,14 @@ export class Outgoing {
    */
   unaccepted(): OutgoingLine[] {
     return [...this.#lines.values()];
+  }
+
+  #dequeue(id: EventId): void {
+    const stream = this.#lines.get(id)?.stream;
+    const queue = stream === undefined ? undefined : this.#waiting.get(stream);
+    const at = queue?.findIndex((line) => line.id === id) ?? -1;
+    if (stream === undefined || at === -1) return;
+    queue?.splice(at, 1);
+    if (queue?.length === 0) this.#waiting.delete(stream);
   }
 }

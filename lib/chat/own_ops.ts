@@ -164,6 +164,18 @@ export class OwnOps {
     return { kind: "refused", code, message, op: pending.op, ref: pending.ref };
   }
 
+  /**
+   * Publishes again what no answer came to before a link was lost; the relay places each but once.
+   * @param turn time and effects
+   */
+  resend(turn: Turn): void {
+    const { stream } = this.#options;
+    for (const [id, { bytes }] of this.#pending) {
+      const packet = encodeClientMessage({ t: "publish", stream, kind: "op", id }, bytes);
+      turn.effects.push({ kind: "send", packet });
+    }
+  }
+
   /** Forgets what is under way: the log is another. */
   restart(): void {
     this.#pending.clear();

@@ -166,6 +166,11 @@ export class People {
     }
   }
 
+  /** Notes that the link is gone: who is here is not known any more. */
+  unlink(): void {
+    for (const [who, person] of this.#people) this.#people.set(who, { ...person, rooms: new Set(), isHere: false });
+  }
+
   /**
    * Takes in who is linked: those in none of our rooms and not among them are gone.
    * @param linked the keys of all who are linked

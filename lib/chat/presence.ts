@@ -53,6 +53,12 @@ export class Presence {
     this.#who.add(ref);
   }
 
+  /** Notes that the link is gone: nobody is here as far as we know, and questions are asked again. */
+  unlink(): void {
+    this.#who.unlink();
+    this.#options.people.unlink();
+  }
+
   /** Notes that the client itself wants to know it: somebody wrote whom the relay never showed. */
   want(): void {
     this.#who.want();

@@ -169,6 +169,20 @@ export class Receiving {
     this.#heads.set(stream, log.head);
   }
 
+  /** Notes that the link is gone: streams go on where they stand once the relay begins them again. */
+  unlink(): void {
+    this.#heads.clear();
+  }
+
+  /**
+   * Tells whether an event was there before we began to hear its stream in this link.
+   * @param place its stream and its number
+   * @returns whether it was, so that nobody is to be alarmed by it
+   */
+  isLate({ stream, seq }: Pick<EventHead, "stream" | "seq">): boolean {
+    return seq <= (this.#heads.get(stream) ?? 0);
+  }
+
   /**
    * Tells whether a stream is being heard.
    * @param stream the stream
@@ -185,7 +199,8 @@ export class Receiving {
    */
   hasCaughtUp(stream: StreamName): boolean {
     const position = this.#positions.get(stream);
-    return position !== undefined && position.seq >= (this.#heads.get(stream) ?? 0);
+    const head = this.#heads.get(stream);
+    return position !== undefined && head !== undefined && position.seq >= head;
   }
 
   /**
@@ -326,7 +341,8 @@ export class Receiving {
     if (content.kind === "invitation") return await this.#options.rooms.invited(content, person, turn);
     const { id, text, sentAtMs } = content;
     const place = { to: this.#options.keyring.ownHandle };
-    this.#options.showing.text(person, { id, text, sentAtMs, atMs: head.at, place }, turn);
+    const isLate = this.isLate(head);
+    this.#options.showing.text(person, { id, text, sentAtMs, atMs: head.at, place, isLate }, turn);
   }
 }
 

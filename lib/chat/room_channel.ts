@@ -51,6 +51,8 @@ export class RoomChannel {
   readonly #ownOps: OwnOps;
   /** How often we still try to join; a relay that plays with us must not keep us at it for ever. */
   #joinsLeft = TRIES_MAX;
+  /** Whether ops of ours may have lost their answers with a link. */
+  #isRelinked = false;
   /** Where we stand in its stream. */
   readonly following: RoomFollowing;
   /** How we speak there. */
@@ -150,6 +152,8 @@ export class RoomChannel {
    */
   async subscribed(turn: Turn): Promise<void> {
     this.following.subscribed();
+    if (this.#isRelinked) this.#ownOps.resend(turn);
+    this.#isRelinked = false;
     await this.#joinIfNeeded(turn);
   }
 
@@ -294,6 +298,13 @@ export class RoomChannel {
    */
   waitingOf(who: Fingerprint): number {
     return this.#core.waitingOf(who);
+  }
+
+  /** Notes that the link is gone. */
+  unlink(): void {
+    this.#isRelinked = true;
+    this.following.unlink();
+    this.voice.unlink();
   }
 
   /** Notes that places of the stream were left out. */

@@ -65,6 +65,13 @@ export class RoomFollowing {
     else this.#subscribe(cursor, turn);
   }
 
+  /** Notes that the link is gone. */
+  unlink(): void {
+    this.#isOn = false;
+    this.#isSynced = false;
+    this.#opsRef = undefined;
+  }
+
   /** Takes in that the stream is heard from our place on. */
   subscribed(): void {
     this.#isOn = true;

@@ -8,7 +8,7 @@
 import type { Bytes } from "../bytes/writer.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import type { Fingerprint, RelayMessage } from "../wire/messages.ts";
-import type { RoomMember } from "./events.ts";
+import type { Ref, RoomMember } from "./events.ts";
 import type { Role } from "../e2ee/roster.ts";
 import type { People, Person } from "./people.ts";
 import { cutCertificates, type Presence, warnIfChanged } from "./presence.ts";
@@ -35,6 +35,8 @@ export interface RoomPlaceOptions {
   readonly presence: Presence;
   /** What shows texts. */
   readonly showing: Showing;
+  /** Tells whether an event was there before we began to hear the room in this link. */
+  readonly isLate: (seq: number) => boolean;
   /** We. */
   readonly own: Certificate;
 }
@@ -50,6 +52,8 @@ export class RoomPlace {
   /** Where it stands in this run. */
   phase: RoomPhase;
   #isShown = false;
+  /** Whether the relay has yet to say who is here, which is no news after a link was lost. */
+  #isRosterDue = false;
   #hasNewcomer = false;
   #hasToldAway = false;
   /** What we may do, as the person knows it. */
@@ -60,7 +64,7 @@ export class RoomPlace {
    * @param options the room and what was kept of it
    */
   constructor(options: RoomPlaceOptions) {
-    const { channel, record, people, own, showing } = options;
+    const { channel, record, people, own, showing, isLate } = options;
     this.channel = channel;
     this.#options = options;
     this.#record = record;
@@ -70,6 +74,7 @@ export class RoomPlace {
       people,
       own,
       showing,
+      isLate,
       topic: () => this.#record.topic,
       setTopic: (topic) => this.update({ topic }),
     });
@@ -150,8 +155,36 @@ export class RoomPlace {
    * @param turn time and effects
    * @throws {DecodeError} when the page is malformed
    */
-  async roster(body: Bytes, turn: Turn): Promise<void> {
+  async roster({ more }: { readonly more: boolean }, body: Bytes, turn: Turn): Promise<void> {
     for (const certificate of cutCertificates(body)) await this.joined(turn.nowMs, certificate, turn);
+    if (!more) this.#isRosterDue = false;
+  }
+
+  /**
+   * Tells that we are in, who is in it with us, and what it is about.
+   * @param isCurrent whether lines go there that name no room
+   * @param ref what a script put beside its line
+   * @param turn time and effects
+   */
+  tellIn(isCurrent: boolean, ref: Ref | undefined, turn: Turn): void {
+    const { name, channel: { kind } } = this;
+    const { text = "" } = this.#record.topic ?? {};
+    const warnings: Turn = { nowMs: turn.nowMs, effects: [] };
+    const more = { ...(text === "" ? {} : { topic: text }), ...(ref === undefined ? {} : { ref }) };
+    const event = { type: "roomJoined", room: name, kind, members: this.show(warnings), isCurrent, ...more } as const;
+    turn.effects.push({ kind: "show", event }, ...warnings.effects);
+  }
+
+  /** Whether its members were named to the person, so that lines can be written there. */
+  get isShown(): boolean {
+    return this.#isShown;
+  }
+
+  /** Notes that the link is gone. */
+  unlink(): void {
+    this.#isRosterDue = true;
+    this.channel.unlink();
+    if (this.phase === "in" || this.phase === "leaving" || this.phase === "entering") this.phase = "idle";
   }
 
   /**
@@ -162,7 +195,7 @@ export class RoomPlace {
    */
   async joined(atMs: number, certificate: Bytes, turn: Turn): Promise<void> {
     const meeting = await this.#options.presence.meet(certificate, turn, { room: this.room.id });
-    if (meeting === undefined || !this.#isShown) return;
+    if (meeting === undefined || !this.#isShown || this.#isRosterDue) return;
     const isNews = meeting.isNewInRoom || meeting.hasNewCertificate;
     if (isNews && this.#isMember(meeting.person)) this.#tellJoined(meeting.person, atMs, turn);
   }

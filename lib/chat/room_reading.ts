@@ -26,6 +26,8 @@ export interface RoomReadingOptions {
   readonly people: People;
   /** What shows texts. */
   readonly showing: Showing;
+  /** Tells whether an event was there before we began to hear the room in this link. */
+  readonly isLate: (seq: number) => boolean;
   /** We. */
   readonly own: Certificate;
   /** Is told what the room is about from now on. */
@@ -159,7 +161,8 @@ export class RoomReading {
     if (person === undefined) return notice(turn, "stranger", "A message of somebody without a name is not shown");
     const { id, text, sentAtMs } = content;
     if (content.kind === "topic") return this.#takeTopic({ text, by: fingerprint, sentAtMs }, turn);
-    this.#options.showing.text(person, { id, text, sentAtMs, atMs: message.atMs, place: this.#place }, turn);
+    const isLate = this.#options.isLate(message.seq);
+    this.#options.showing.text(person, { id, text, sentAtMs, atMs: message.atMs, place: this.#place, isLate }, turn);
   }
 
   /** `undefined` when it belongs elsewhere: only its author can have put it here. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { UserError } from "../bytes/errors.ts";
+import { UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import type { RelayMessage } from "../wire/messages.ts";
 import type { ChatEvent, Ref } from "./events.ts";
@@ -41,6 +41,8 @@ export interface RoomStayOptions {
   readonly dropped: (how: RoomLeaving, turn: Turn) => Promise<void>;
   /** Is told that the room at the start does not let us in. */
   readonly failed: (error: UserError) => void;
+  /** Is told that an event of ours stands in its stream, should its answer have been lost. */
+  readonly echoed: (head: Pick<EventHead, "id" | "stream" | "at">, turn: Turn) => Promise<void>;
   /** Tells whether no line of ours is on its way there. */
   readonly isSent: () => boolean;
   /** Tells whether lines go there that name no room. */
@@ -90,7 +92,8 @@ export class RoomStay {
     const { place } = this.#options;
     const receiving = this.#options.receiving();
     const { stream } = place.channel;
-    this.#entrance = entrance;
+    const { create } = this.#entrance;
+    this.#entrance = create === undefined ? entrance : { create, ...entrance };
     if (place.record.state === "invited") {
       receiving.readFromStart(stream, entrance.generation); // what was written since we were added is for us
       this.#addDueMs = turn.nowMs + ADD_TIMEOUT_MS;
@@ -130,6 +133,26 @@ export class RoomStay {
       case "gone":
         return;
     }
+  }
+
+  /**
+   * Notes that the link is gone.
+   * @param turn time and effects
+   */
+  unlink(turn: Turn): void {
+    const { place } = this.#options;
+    if (place.phase === "invited" || place.phase === "gone") return;
+    place.unlink();
+    if (this.#exit?.isDeclined) {
+      tellError(
+        new UserError("notDone", `You did not say no to #${place.name} yet`, "Try again."),
+        this.#exit.ref,
+        turn,
+      );
+      this.#exit = undefined;
+      place.phase = "invited";
+    }
+    if (this.#addDueMs !== undefined) this.#addDueMs = Infinity; // begins anew with the next link
   }
 
   /**
@@ -231,7 +254,7 @@ export class RoomStay {
     const receiving = this.#options.receiving();
     switch (message.t) {
       case "roster":
-        return await place.roster(body, turn);
+        return await place.roster(message, body, turn);
       case "joined":
         return await place.joined(message.at, body, turn);
       case "left":
@@ -272,6 +295,7 @@ export class RoomStay {
       return await this.#placed(placed, turn);
     }
     this.#advance(message, turn);
+    await this.#options.echoed(message, turn);
     if (this.#exit?.isDeclined) return;
     place.read([await place.channel.message(message, body, turn.nowMs)], turn);
   }
@@ -341,22 +365,14 @@ export class RoomStay {
       place.phase = "in";
       this.#addDueMs = undefined;
       if (place.record.state !== "in") place.update({ state: "in" });
-      if (hasBegun()) this.#tellIn(turn);
+      if (hasBegun() && !place.isShown) place.tellIn(this.#options.isCurrent(), this.#entrance.ref, turn);
+      if (this.#exit === undefined) return;
+      place.phase = "leaving"; // what was begun before a link was lost
+      await this.proceed(turn);
       return;
     }
     const isAwaited = place.channel.isBusy || this.#addDueMs !== undefined;
     if (place.channel.kind === "invite" && !isAwaited) await dropped({ reason: "removed", ...this.#refField }, turn);
-  }
-
-  #tellIn(turn: Turn): void {
-    const { place, isCurrent: isCurrentNow } = this.#options;
-    const { name, record, channel: { kind } } = place;
-    const topic = record.topic === undefined || record.topic.text === "" ? {} : { topic: record.topic.text };
-    const isCurrent = isCurrentNow();
-    const warnings: Turn = { nowMs: turn.nowMs, effects: [] };
-    const members = place.show(warnings);
-    const event = { type: "roomJoined", room: name, kind, members, isCurrent, ...topic, ...this.#refField } as const;
-    turn.effects.push({ kind: "show", event }, ...warnings.effects);
   }
 
   async #create(turn: Turn): Promise<void> {

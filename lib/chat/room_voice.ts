@@ -126,6 +126,11 @@ export class RoomVoice {
     return this.#handover.answered(ref, refused, turn);
   }
 
+  /** Notes that the link is gone. */
+  unlink(): void {
+    this.#handover.unlink();
+  }
+
   #isMember(who: Fingerprint): boolean {
     return this.#options.room().membership.memberOf(who) !== undefined;
   }

@@ -6,25 +6,18 @@
 
 import type { UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import type { RandomBytes } from "../crypto/random.ts";
-import type { Certificate } from "../e2ee/certificate.ts";
-import { fingerprintOf, type Identity, openRoomId } from "../e2ee/identity.ts";
+import { fingerprintOf, openRoomId } from "../e2ee/identity.ts";
 import { decodeSenderKey } from "../e2ee/sender_key.ts";
 import { checkRoomName } from "../wire/handle.ts";
 import type { Fingerprint, RelayMessage, StreamName } from "../wire/messages.ts";
 import type { Ref } from "./events.ts";
-import type { Keyring } from "./keyring.ts";
-import type { People } from "./people.ts";
-import type { Presence } from "./presence.ts";
-import type { Receiving } from "./receiving.ts";
-import { RoomAbsence } from "./room_absence.ts";
-import { RoomChannel } from "./room_channel.ts";
-import { RoomPlace } from "./room_place.ts";
+import type { RoomChannel } from "./room_channel.ts";
+import { makeStay, type RoomsOptions, type StoredRoom } from "./room_making.ts";
+import type { RoomPlace } from "./room_place.ts";
 import type { RoomRecord } from "./room_record.ts";
 import { RoomShelf } from "./room_shelf.ts";
-import { type RoomLeaving, type RoomMessage, RoomStay } from "./room_stay.ts";
-import type { Showing } from "./showing.ts";
-import type { RoomRowChange, StoredRoomRow } from "./state.ts";
+import type { RoomLeaving, RoomMessage, RoomStay } from "./room_stay.ts";
+import type { RoomRowChange } from "./state.ts";
 import type { Turn } from "./turn.ts";
 
 /** The room that everybody is in who names none. */
@@ -33,34 +26,6 @@ export const DEFAULT_ROOM = "lobby";
 export const ROOMS_MAX = 64;
 /** How often it is looked whether messages waited for their keys too long. */
 const EXPIRE_EVERY_MS: number = 60 * 60_000;
-
-/** What `Rooms` is made from. */
-export interface RoomsOptions {
-  /** Our keys. */
-  readonly identity: Identity;
-  /** Our certificate. */
-  readonly own: Certificate;
-  /** The relay. */
-  readonly relay: { readonly fingerprint: Fingerprint; readonly publicBytes: Bytes };
-  /** Who was met. */
-  readonly people: People;
-  /** Sessions with members. */
-  readonly keyring: Keyring;
-  /** What meets those whom the relay names. */
-  readonly presence: Presence;
-  /** How far streams were read. */
-  readonly receiving: () => Receiving;
-  /** What shows texts. */
-  readonly showing: Showing;
-  /** Is told that a room is over, for the lines on their way there. */
-  readonly over: (stream: StreamName, turn: Turn) => void;
-  /** Tells whether no line is on its way to a room. */
-  readonly isSent: (stream: StreamName) => boolean;
-  /** Where random whiles come from. */
-  readonly random: RandomBytes;
-  /** What was kept, of every relay. */
-  readonly stored: readonly StoredRoomRow[];
-}
 
 /** The rooms of one client. */
 export class Rooms {
@@ -316,6 +281,34 @@ export class Rooms {
   }
 
   /**
+   * Notes that the link is gone.
+   * @param turn time and effects
+   */
+  unlink(turn: Turn): void {
+    for (const stay of this.#stays.values()) stay.unlink(turn);
+  }
+
+  /**
+   * Goes into all rooms again, over a new link.
+   * @param generation the life of the relay's log
+   * @param turn time and effects
+   */
+  relink(generation: string, turn: Turn): void {
+    this.#generation = generation;
+    for (const place of this.list()) if (place.phase === "idle") this.enter(place, turn);
+  }
+
+  /**
+   * Lists the streams of the rooms that we are in.
+   * @returns them; `undefined` while we are on our way into one
+   */
+  streams(): StreamName[] | undefined {
+    const places = this.list().filter(({ phase }) => phase !== "invited");
+    if (places.some(({ phase }) => phase === "idle" || phase === "entering")) return undefined;
+    return places.map(({ channel }) => channel.stream);
+  }
+
+  /**
    * Goes on with what waited for lines to be sent.
    * @param turn time and effects
    */
@@ -362,35 +355,16 @@ export class Rooms {
     this.#options.receiving().forget(place.channel.stream);
   }
 
-  async #add(
-    id: Fingerprint,
-    record: RoomRecord,
-    { nowMs, rows }: {
-      readonly nowMs: number;
-      readonly rows?: readonly { readonly name: string; readonly value: Bytes }[] | undefined;
-    },
-  ): Promise<RoomPlace> {
-    const { identity, own, people, keyring, presence, showing, random } = this.#options;
-    const author = { sign: identity.sign, certificate: own };
-    const room = { id, name: record.name };
-    const channel = await RoomChannel.create(
-      { room, kind: record.kind, rows, author, people, keyring, nextRef: () => this.#nextRef++ },
-      nowMs,
-    );
-    const place = new RoomPlace({ channel, record, people, presence, showing, own });
-    const absence = new RoomAbsence({ channel, people, self: own.fingerprint, random });
-    const stay = new RoomStay({
-      place,
-      absence,
-      receiving: this.#options.receiving,
-      dropped: (how, turn) => this.drop(place, how, turn),
-      isSent: () => this.#options.isSent(channel.stream),
+  async #add(id: Fingerprint, record: RoomRecord, stored: Omit<StoredRoom, "id" | "record">): Promise<RoomPlace> {
+    const stay: RoomStay = await makeStay(this.#options, { ...stored, id, record }, {
+      nextRef: () => this.#nextRef++,
+      dropped: (how, turn) => this.drop(stay.place, how, turn),
       failed: (error) => this.#failure = error,
-      isCurrent: () => this.#current === place,
+      isCurrent: () => this.#current === stay.place,
       hasBegun: () => this.#hasBegun,
     });
     this.#stays.set(id, stay);
-    return place;
+    return stay.place;
   }
 }
 

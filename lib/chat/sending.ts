@@ -11,7 +11,7 @@ import { TEXT_MAX_BYTES } from "../e2ee/plaintext.ts";
 import { encodeClientMessage, type EventId, type Fingerprint, type StreamName } from "../wire/messages.ts";
 import { encodeContent } from "./content.ts";
 import type { Keyring } from "./keyring.ts";
-import { Outgoing, type OutgoingLine } from "./outgoing.ts";
+import { Outgoing, type OutgoingLine, type PublishedRoomMessage } from "./outgoing.ts";
 import { canBeReached, type People } from "./people.ts";
 import type { RoomChannel } from "./room_channel.ts";
 import type { Turn } from "./turn.ts";
@@ -24,12 +24,15 @@ export interface SendingOptions {
   readonly keyring: Keyring;
   /** Gives a room of ours; `undefined` for one that we are in no more. */
   readonly channel: (room: Fingerprint) => RoomChannel | undefined;
+  /** Tells whether all was read that was in a stream when we began to hear it. */
+  readonly hasCaughtUp: (stream: StreamName) => boolean;
 }
 
 /** The lines of one client on their way out. */
 export class Sending {
   readonly #options: SendingOptions;
   readonly #lines = new Outgoing();
+  #isLinked = true;
 
   /**
    * Starts with nothing on its way.
@@ -40,8 +43,24 @@ export class Sending {
   }
 
   /** The lines that were not accepted yet. */
-  get lines(): Pick<Outgoing, "has" | "isFull" | "isEmpty" | "unaccepted"> {
+  get lines(): Pick<Outgoing, "has" | "isEmpty" | "unaccepted"> {
     return this.#lines;
+  }
+
+  /** Whether so many lines are on their way that no further one is to be taken. */
+  get isFull(): boolean {
+    return this.#lines.isFull(this.#isLinked);
+  }
+
+  /** Notes that the link is gone: lines wait, and what the relay has not answered is handed over again. */
+  unlink(): void {
+    this.#isLinked = false;
+    this.#lines.unlink();
+  }
+
+  /** Notes that the relay takes lines again. */
+  link(): void {
+    this.#isLinked = true;
   }
 
   /**
@@ -62,6 +81,7 @@ export class Sending {
    * @param turn time and effects
    */
   async pump(turn: Turn): Promise<void> {
+    if (!this.#isLinked) return;
     for (const stream of this.#lines.waitingStreams) {
       for (let line = this.#lines.peek(stream); line !== undefined; line = this.#lines.peek(stream)) {
         if (this.#lines.isRelayBusy) return; // goes on when some of it is accepted
@@ -92,9 +112,28 @@ export class Sending {
    */
   async accepted(id: EventId, at: number, turn: Turn): Promise<OutgoingLine | undefined> {
     const line = this.#lines.published(id);
-    if (line === undefined) return undefined;
-    this.#lines.settle(id);
-    const { kind, place, sentAtMs, text, ref } = line;
+    return line && await this.#stored(line, at, turn);
+  }
+
+  /**
+   * Takes in that an event of ours stands in its stream, whose answer was lost with a link.
+   * @param id its id
+   * @param head its stream and the relay's time of it
+   * @param turn time and effects
+   * @returns the line, `undefined` when none of that id was on its way there
+   */
+  async echoed(
+    id: EventId,
+    head: { readonly stream: StreamName; readonly at: number },
+    turn: Turn,
+  ): Promise<OutgoingLine | undefined> {
+    const line = this.#lines.find(id);
+    return line?.stream === head.stream ? await this.#stored(line, head.at, turn) : undefined;
+  }
+
+  async #stored(line: OutgoingLine, at: number, turn: Turn): Promise<OutgoingLine> {
+    this.#lines.settle(line.id);
+    const { id, kind, place, sentAtMs, text, ref } = line;
     if (kind === "text") {
       turn.effects.push({
         kind: "show",
@@ -174,10 +213,17 @@ export class Sending {
     const channel = this.#options.channel(room);
     if (channel === undefined) return false; // on its way into the room
     const { voice } = channel;
+    // What we wrote before a link was lost may stand there: it is heard first, and the others before us.
+    if (!this.#options.hasCaughtUp(line.stream)) return false;
     // What was written before would be refused by now: it is sealed again first, so that the order stays.
     const oldest = this.#lines.oldestPublished(line.stream);
     if (oldest !== undefined && voice.isStale(oldest)) return false;
     const before = this.#lines.sealed(line.id);
+    if (before !== undefined && this.#lines.isUnanswered(line.id) && channel.isReady && !voice.isStale(before)) {
+      this.#lines.take(line.stream);
+      this.#publish(line, before, turn); // the very bytes: the relay may have stored them
+      return true;
+    }
     // The relay knows of a departure that we have not heard of yet.
     if (before !== undefined && before.epoch >= channel.membership.epoch) return false;
     if (!await voice.prepare(line.audience, turn)) return false;
@@ -186,11 +232,16 @@ export class Sending {
     const kind = line.kind === "topic" ? "topic" : "text";
     const sealed = await voice.seal(encodeContent({ kind, id, sentAtMs, text, claims }));
     this.#lines.take(line.stream);
-    this.#lines.publish(line, sealed.message.length, { ...sealed, m: claims.m });
-    const { epoch, slack } = sealed;
-    const message = { t: "publish", stream: line.stream, kind: "message", id, epoch, slack } as const;
-    turn.effects.push({ kind: "send", packet: encodeClientMessage(message, sealed.message) });
+    this.#publish(line, { ...sealed, m: claims.m }, turn);
     return true;
+  }
+
+  #publish(line: OutgoingLine, sealed: PublishedRoomMessage, turn: Turn): void {
+    const { id, stream } = line;
+    const { epoch, slack, message } = sealed;
+    this.#lines.publish(line, message.length, sealed);
+    const publish = { t: "publish", stream, kind: "message", id, epoch, slack } as const;
+    turn.effects.push({ kind: "send", packet: encodeClientMessage(publish, message) });
   }
 
   /** Refuses before anything is sealed: a sealed copy that is thrown away would be a gap for its reader. */

@@ -113,6 +113,14 @@ export class SessionPlace {
     return this.#codes.nextDueMs();
   }
 
+  /**
+   * Notes that the link is gone.
+   * @param turn time and effects
+   */
+  unlink(turn: Turn): void {
+    this.#codes.unlink(turn);
+  }
+
   #told(outcome: SessionOutcome, turn: Turn): void {
     const { isAlone, people } = this.#options;
     if (outcome.kind === "failed") {

@@ -24,6 +24,8 @@ export interface ShownText {
   readonly atMs: number;
   /** Where it belongs. */
   readonly place: Place;
+  /** Whether it was there before we began to listen. */
+  readonly isLate: boolean;
 }
 
 /** The texts that one person is shown. */
@@ -31,6 +33,7 @@ export class Showing {
   readonly #people: People;
   /** Peers whose clock was pointed out. */
   readonly #skewed = new Set<Fingerprint>();
+  #late = 0;
 
   /**
    * Starts with nothing shown.
@@ -46,14 +49,26 @@ export class Showing {
    * @param shown what, and where it belongs
    * @param turn time and effects
    */
-  text(person: Person, { id, text, sentAtMs, atMs, place }: ShownText, turn: Turn): void {
+  text(person: Person, { id, text, sentAtMs, atMs, place, isLate }: ShownText, turn: Turn): void {
     const { handle: from, ...key } = this.#people.show(person);
+    const late = isLate ? { late: true } as const : {};
+    if (isLate) this.#late++;
     turn.effects.push({
       kind: "show",
-      event: { type: "message", id, place, from, ...key, text, sentAt: sentAtMs, at: atMs },
+      event: { type: "message", id, place, from, ...key, text, sentAt: sentAtMs, at: atMs, ...late },
     });
     const skewMs = Math.min(Math.abs(atMs - sentAtMs), Math.abs(turn.nowMs - sentAtMs));
     this.#watchClock(person, skewMs, turn);
+  }
+
+  /**
+   * Counts what was shown of the time when we did not listen.
+   * @returns how many texts since the last call
+   */
+  takeLate(): number {
+    const count = this.#late;
+    this.#late = 0;
+    return count;
   }
 
   /** What is read late was written long ago: then the relay's time of it tells, as long as that fits. */

@@ -96,6 +96,13 @@ export class WhoRequests {
     return this.#current.number;
   }
 
+  /** Notes that the link is gone: whoever waits for an answer is served by the next question. */
+  unlink(): void {
+    this.#waiting = [...this.#current?.refs ?? [], ...this.#waiting];
+    this.#current = undefined;
+    this.#askedAtMs = -Infinity;
+  }
+
   /**
    * Takes in a page of an answer.
    * @param page which question it answers, and what it holds

@@ -60,7 +60,7 @@ export class Writing {
       return await this.to(partner, { text: command.text, ref }, turn);
     }
     const place = placeOf(rooms, command.room);
-    if (place.phase !== "in") {
+    if (!place.isShown) {
       const hint = "Send it again in a moment.";
       throw new UserError("badLine", `Nothing was sent: you are still on your way into #${place.name}`, hint);
     }
@@ -68,7 +68,7 @@ export class Writing {
     const topic = place.takeTopicToRepeat();
     if (topic !== undefined) await this.#toRoom(place, { kind: "topic", text: topic.text, ref: undefined }, turn);
     await this.#toRoom(place, { kind: "text", text: command.text, ref }, turn);
-    this.#tellReaders(place, turn);
+    if (place.phase === "in") this.#tellReaders(place, turn); // without a link nobody knows who is here
     for (const { fingerprint, trust } of place.members()) {
       const person = people.get(fingerprint);
       if (trust === "changed" && person !== undefined) this.#tellHeld(person, turn);

@@ -230,6 +230,8 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
       const { type, place, from, count } = event;
       return { type, ...placeOf(place), ...(from === undefined ? {} : { from }), count };
     }
+    case "link":
+      return { ...event, since: isoTime(event.since) };
     case "listening": {
       const { type, host, port, fingerprint } = event;
       return { type, host, port, fingerprint };
@@ -239,9 +241,10 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
       return { type, handle, fingerprint, room, at: isoTime(at), reason };
     }
     case "message": {
-      const { type, id, place, from, text, sentAt, at } = event;
+      const { type, id, place, from, text, sentAt, at, late } = event;
       const { handle: _, ...key } = memberOf({ ...event, handle: from });
-      return { type, id, ...placeOf(place), from, ...key, text, sentAt: isoTime(sentAt), at: isoTime(at) };
+      const times = { sentAt: isoTime(sentAt), at: isoTime(at) };
+      return { type, id, ...placeOf(place), from, ...key, text, ...times, ...(late ? { late } : {}) };
     }
     case "accepted": {
       const { type, id, place, at, ref } = event;

@@ -77,11 +77,26 @@ export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[
       return safeLines(event.text).map((line, i) =>
         look(i === 0 ? safe`* ${line}` : safe`  ${line}`, "yellow", options)
       );
+    case "link":
+      return [look(linkWords(event), event.state === "connected" ? "green" : "yellow", options)];
     case "error":
       return renderError(event, options);
     default:
       return assertNever(event);
   }
+}
+
+function linkWords(event: Extract<ChatEvent, { type: "link" }>): SafeText {
+  if (event.state === "reconnecting") {
+    return safe`* No connection since ${stamp(event.since)}: ${
+      safeText(event.why)
+    }. It is tried again and again; lines wait`;
+  }
+  const { missed } = event;
+  const words = missed === 0
+    ? "nothing was missed"
+    : `${missed} ${missed === 1 ? "message" : "messages"} while you were away`;
+  return safe`* Connected again: ${safeText(words)}`;
 }
 
 const ALARM: SafeText = safe`!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!`;

@@ -292,7 +292,9 @@ export class RoomListener {
     const released: RoomHeard[] = [];
     for (const held of waiting) {
       this.#unhold(held);
-      released.push(await this.#open(known, held, { nowMs, isLate: true }));
+      // Bound before its author was shown us, though sealed under a head that has us: not for us.
+      const isBefore = parseRoomMessage(held.message).header.n < known.chain.state.n;
+      released.push(isBefore ? { kind: "skipped" } : await this.#open(known, held, { nowMs, isLate: true }));
     }
     return { kind: "taken", released };
   }

@@ -11,7 +11,6 @@ import type { SessionCommand } from "../chat/commands.ts";
 import type { ChatEffect, ChatInput } from "../chat/effects.ts";
 import type { ChatState } from "../chat/state.ts";
 import type { ChatEvent } from "../chat/events.ts";
-import type { OutgoingLine } from "../chat/outgoing.ts";
 import { type ExitCode, exitCodeFor } from "../cli/exit_codes.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import type { Identity } from "../e2ee/identity.ts";
@@ -31,6 +30,8 @@ import {
   type RelayPolicy,
 } from "./dial.ts";
 import type { Front, FrontInput } from "./front.ts";
+import { describeEnd, eventOf, mayBeTriedAgain, reasonIn, unsentEvent, withoutSession } from "./link_ends.ts";
+import { Reconnect } from "./reconnect.ts";
 import { TcpLink } from "./tcp.ts";
 
 /** Who calls, whom, and what for. */
@@ -73,7 +74,19 @@ export class ClientHost {
   readonly #options: ClientOptions;
   readonly #turns = new Mutex();
   readonly #commits: CommitQueue;
-  readonly #over = Promise.withResolvers<LinkEnd>();
+  /** Settled when nothing more is shown or read. */
+  readonly #over = Promise.withResolvers<void>();
+  /** Rejected by a bug of ours, which ends the program with a name. */
+  readonly #failed = Promise.withResolvers<never>();
+  #linkOver = Promise.withResolvers<LinkEnd>();
+  #isLinkOver = false;
+  /** Whether the relay has let us in over the link that there is. */
+  #isLinked = false;
+  /** Whether it had over the one that ended last. */
+  #wasLinked = false;
+  #reconnect: Reconnect | undefined;
+  #relay: KnownRelay | undefined;
+  #mustEnd = false;
   readonly #ready = Promise.withResolvers<void>();
   #tcp: TcpLink<KnownRelay> | undefined;
   #chat: Chat | undefined;
@@ -117,19 +130,41 @@ export class ClientHost {
   }
 
   /**
-   * Calls the relay and chats until somebody ends it.
+   * Calls the relay and chats until somebody ends it. A link that is lost after the chat has begun is replaced by
+   * another, as often as it takes.
    * @returns the exit code
    * @throws {UserError} when the chat did not begin: nothing was shown yet
    */
   async run(): Promise<ExitCode> {
-    const { log } = this.#options;
-    log("calling", { address: this.#options.address.text });
-    const conn = await connect(this.#options.address);
-    if (this.#wantsToLeave) {
-      conn.close();
-      return 0; // a signal came while the relay was called
+    const { log, front } = this.#options;
+    front.broken.then(() => this.quit());
+    this.#watch(this.#readInput());
+    let end = await this.#call();
+    while (this.#goesOn(end)) {
+      const why = errorOfEnd(end, this.#options.address, this.#options.policy).message;
+      await this.#turn(() => ({ kind: "unlinked", why: reasonIn(why), nowMs: nowMs() }));
+      end = await this.#callAgain(end);
     }
-    const { identity, certificate, address, policy, front } = this.#options;
+    this.#isOver = true;
+    this.#over.resolve();
+    this.#resume();
+    log("ended", {});
+    await this.#turns.run(() => Promise.resolve()); // the turn that was under way
+    await this.#commits.settled();
+    clearTimeout(this.#timer);
+    return this.#farewell(end);
+  }
+
+  /** One link, from the call until it is over. */
+  async #call(): Promise<LinkEnd> {
+    const { log, identity, certificate, address } = this.#options;
+    log("calling", { address: address.text });
+    const conn = await connect(address);
+    if (this.#hasToEnd) {
+      conn.close();
+      return { kind: "closed" }; // a signal came while the relay was called
+    }
+    const policy = this.#policy;
     const link = new Link<KnownRelay>({
       role: "initiator",
       listener: "relay",
@@ -141,6 +176,9 @@ export class ClientHost {
         pin: async (staticPublic) => void await pinRelay(staticPublic, address, policy),
       }),
     });
+    this.#linkOver = Promise.withResolvers();
+    this.#isLinkOver = false;
+    this.#isLinked = false;
     this.#tcp = new TcpLink(conn, link, {
       opened: (relay) => {
         log("linked", { relay: relay.fingerprint });
@@ -154,25 +192,60 @@ export class ClientHost {
       },
       ended: (end) => this.#end(end),
     });
-    front.broken.then(() => this.quit());
-    this.#watch(this.#readInput());
-    const end = await this.#over.promise;
+    const end = await Promise.race([this.#linkOver.promise, this.#failed.promise]);
     log("linkEnded", describeEnd(end));
-    await this.#tcp.finished;
-    await this.#turns.run(() => Promise.resolve()); // the turn that was under way
-    await this.#commits.settled();
-    clearTimeout(this.#timer);
     clearTimeout(this.#enterTimer);
-    return this.#farewell(end);
+    await this.#tcp.finished;
+    return end;
+  }
+
+  /** Calls until there is a link again, and until that is over; or until the person has left. */
+  async #callAgain(before: LinkEnd): Promise<LinkEnd> {
+    this.#reconnect = new Reconnect();
+    for (;;) {
+      await Promise.race([this.#reconnect.next(), this.#failed.promise]);
+      if (this.#hasToEnd) return before;
+      try {
+        const end = await this.#call();
+        // One that came to nothing is a call like any other; one that was entered ends this outage.
+        if (this.#wasLinked || !this.#goesOn(end)) return end;
+      } catch (error) {
+        if (!(error instanceof UserError) || error.code !== "relayUnreachable") throw error;
+      }
+    }
+  }
+
+  /** Which relay is accepted: after the first link that one and no other. */
+  get #policy(): RelayPolicy {
+    const { policy } = this.#options;
+    const relayKey = this.#relay?.fingerprint;
+    return relayKey === undefined ? policy : { ...policy, relayKey };
+  }
+
+  /** Whether nobody waits for the relay any more. */
+  get #hasToEnd(): boolean {
+    return this.#hasFinished || this.#mustEnd || this.#storeError !== undefined ||
+      (this.#wantsToLeave && !this.#hasBeenReady);
+  }
+
+  /** Whether another link is tried after one that is over. */
+  #goesOn(end: LinkEnd): boolean {
+    if (this.#hasToEnd || !this.#hasBeenReady || this.#options.session !== undefined) return false;
+    return mayBeTriedAgain(end, errorOfEnd(end, this.#options.address, this.#policy));
   }
 
   /** Leaves as `/quit` does: what is pending is sent first. Whoever asks again after a second leaves at once. */
   quit(): void {
     this.#wantsToLeave = true;
     this.#quitAtMs ??= steadyMs();
-    if (steadyMs() - this.#quitAtMs >= QUIT_AGAIN_MS) return this.#tcp?.close("quit", "the client ends");
-    if (this.#chat === undefined || !this.#hasBeenReady) this.#tcp?.close("quit", "the client ends");
+    this.#mustEnd = steadyMs() - this.#quitAtMs >= QUIT_AGAIN_MS;
+    if (this.#mustEnd || this.#chat === undefined || !this.#hasBeenReady) this.#closeNow();
     else this.#watch(this.#turn(() => ({ kind: "command", command: { kind: "quit" }, nowMs: nowMs() })));
+  }
+
+  #closeNow(): void {
+    this.#tcp?.close("quit", "the client ends");
+    this.#reconnect?.poke();
   }
 
   #giveUpEntering(): void {
@@ -182,28 +255,36 @@ export class ClientHost {
 
   /** Lets work run on that nobody waits for; a bug of ours that surfaces in it ends the program with a name. */
   #watch(work: Promise<void>): void {
-    work.catch((error) => this.#over.reject(error));
+    work.catch((error) => this.#failed.reject(error));
   }
 
   /** Nothing may leave that is not kept: the chat ends here, and the error says why. */
   #cannotKeep(error: unknown): void {
-    if (!(error instanceof UserError)) return this.#over.reject(error);
+    if (!(error instanceof UserError)) return this.#failed.reject(error);
     this.#storeError = error;
     this.#end({ kind: "closed" });
-    this.#tcp?.close("quit", "the client ends");
+    this.#closeNow();
   }
 
   async #begin(relay: KnownRelay): Promise<void> {
     const { identity, certificate, roomName, session, words, state, linked } = this.#options;
+    if (this.#chat !== undefined) return; // it goes on over another link
     await linked?.(relay);
+    this.#relay = relay;
     const whatFor = { room: roomName, session, words };
     this.#chat = await Chat.create({ identity, certificate, relay, ...whatFor, state }, nowMs());
   }
 
   /** The link is over, and with it all that waits for room: a reader that never reads must not keep this alive. */
   #end(end: LinkEnd): void {
-    this.#isOver = true;
-    this.#over.resolve(end);
+    this.#isLinkOver = true;
+    this.#wasLinked = this.#isLinked;
+    this.#isLinked = false;
+    this.#linkOver.resolve(end);
+    this.#resumeOutput();
+  }
+
+  #resume(): void {
     this.#resumeInput();
     this.#resumeOutput();
   }
@@ -218,7 +299,7 @@ export class ClientHost {
     // Not a race with `#over`: a promise that is never settled keeps all that ever waited for it.
     return new Promise((resolve) => {
       this.#resumeOutput = resolve;
-      if (this.#isOver) resolve();
+      if (this.#isLinkOver) resolve();
       else this.#options.front.ready().then(resolve);
     });
   }
@@ -247,8 +328,10 @@ export class ClientHost {
         if (this.#wantsToLeave) this.quit();
         return;
       case "entered":
-        this.#hasEntered = true;
+        this.#isLinked = true;
         clearTimeout(this.#enterTimer);
+        if (this.#hasEntered) return;
+        this.#hasEntered = true;
         return this.#watch((this.#options.entered?.() ?? Promise.resolve()).catch((error) => this.#cannotKeep(error)));
       case "wakeAt":
         clearTimeout(this.#timer);
@@ -260,7 +343,7 @@ export class ClientHost {
       case "finish":
         this.#hasFinished = true;
         this.#finishError = effect.error;
-        this.#tcp?.close("quit", "the client ends");
+        this.#closeNow();
     }
   }
 
@@ -277,6 +360,7 @@ export class ClientHost {
 
   #takeInput(input: FrontInput): Promise<void> {
     const ref = input.ref === undefined ? {} : { ref: input.ref };
+    this.#reconnect?.poke(); // somebody is there who wants to be heard
     if (input.kind === "command") {
       return this.#turn(() => ({ kind: "command", command: input.command, nowMs: nowMs(), ...ref }));
     }
@@ -288,7 +372,8 @@ export class ClientHost {
     const unsent = this.#chat?.unsent() ?? [];
     const { front, address, policy } = this.#options;
     const hasLeft = this.#hasFinished || (this.#wantsToLeave && end.kind === "closed");
-    if (hasLeft && this.#storeError === undefined && this.#finishError === undefined) {
+    const isCutOff = !this.#isLinked && this.#hasBeenReady && unsent.length > 0;
+    if (hasLeft && !isCutOff && this.#storeError === undefined && this.#finishError === undefined) {
       for (const line of unsent) front.show(unsentEvent(line));
       return unsent.length === 0 ? 0 : exitCodeFor("unsent");
     }
@@ -298,52 +383,5 @@ export class ClientHost {
     for (const text of front.takeUnread()) front.show(eventOf(new UserError("unsent", `Not sent: ${text}`), {}));
     front.show(eventOf(error, {}));
     return exitCodeFor(error.code);
-  }
-}
-
-/** The relay was there and is gone, before the two were one session. */
-function withoutSession(error: UserError): UserError {
-  if (error.code === "olderCertificate") return withoutSession(new UserError("linkLost", error.message));
-  if (error.code !== "linkLost") return error;
-  return new UserError("noSession", `The session did not come about: ${error.message}`, error.hint, { cause: error });
-}
-
-/**
- * Names a line that was written and not accepted.
- * @param line the line
- * @returns what to show of it
- */
-export function unsentEvent(line: OutgoingLine): ChatEvent {
-  const where = "room" in line.place ? `#${line.place.room}` : line.place.to;
-  const error = new UserError("unsent", `Not sent to ${where}: ${line.text}`, "");
-  return eventOf(error, line.ref === undefined ? {} : { ref: line.ref });
-}
-
-/**
- * Makes an event of an error.
- * @param error what went wrong
- * @param ref what a script put beside the line that it is about, if any
- * @returns what to show
- */
-export function eventOf(error: UserError, ref: Pick<FrontInput, "ref">): ChatEvent {
-  const { code, message, hint } = error;
-  return { type: "error", code, message, hint, ...ref };
-}
-
-/**
- * Says for the log how a link ended.
- * @param end how
- * @returns fields without contents
- */
-export function describeEnd(end: LinkEnd): Record<string, string> {
-  switch (end.kind) {
-    case "bye":
-      return { how: "bye", code: end.code };
-    case "lost":
-      return { how: "lost", stage: end.stage, cause: end.cause };
-    case "refused":
-      return { how: "refused", stage: end.stage, error: end.error.name };
-    case "closed":
-      return { how: "closed" };
   }
 }

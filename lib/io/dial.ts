@@ -205,6 +205,8 @@ export function errorOfEnd(end: LinkEnd, address: RelayAddress, policy: RelayPol
     case "lost":
       return end.stage !== "handshake"
         ? lost(end.cause === "silence" ? "the relay fell silent" : "the line broke")
+        : end.cause === "silence"
+        ? tooSlow(address)
         : notARelay(address);
     case "refused":
       return end.stage === "open"
@@ -246,6 +248,14 @@ function errorOfHandshake(error: Error, address: RelayAddress): UserError {
     );
   }
   return notARelay(address, error);
+}
+
+function tooSlow(address: RelayAddress): UserError {
+  return new UserError(
+    "relayUnreachable",
+    `What answers at ${address.text} said nothing that a relay says for too long`,
+    "The relay or the network may be overloaded: try again. If it stays so, check the address and the port.",
+  );
 }
 
 function notARelay(address: RelayAddress, cause?: Error): UserError {

@@ -21,7 +21,7 @@ import type { Identity } from "../e2ee/identity.ts";
 import { Link, type LinkEnd } from "../link/link.ts";
 import type { Remote } from "../link/link_handshake.ts";
 import type { CodeWords } from "../pake/code.ts";
-import { describeEnd, eventOf, unsentEvent } from "./client_host.ts";
+import { describeEnd, eventOf, unsentEvent } from "./link_ends.ts";
 import type { ClientStore } from "./client_store.ts";
 import { nowMs, steadyMs } from "./clock.ts";
 import { CommitQueue } from "./commit_queue.ts";

@@ -73,13 +73,13 @@ Deno.test("Outgoing.published() knows only what is with the relay", () => {
 Deno.test("Outgoing.isFull counts waiting and published lines together", () => {
   const lines = new Outgoing();
   for (let i = 0; i < OUTGOING_MAX; i++) {
-    assertEquals(lines.isFull, false);
+    assertEquals(lines.isFull(true), false);
     lines.add(line(`${i}`));
     if (i % 2 === 0) publish(lines, "room/A");
   }
-  assertEquals(lines.isFull, true);
+  assertEquals(lines.isFull(true), true);
   lines.settle("0");
-  assertEquals(lines.isFull, false);
+  assertEquals(lines.isFull(true), false);
 });
 
 Deno.test("Outgoing.isRelayBusy is so from the bound on, until something is accepted", () => {

@@ -75,7 +75,7 @@ Deno.test("sotto tells apart: nobody there, no relay, another version", async ()
   );
   const cases: [string, number, string][] = [
     ["nobody", freePort(), "relayUnreachable"],
-    ["a silent server", silent.port, "notARelay"],
+    ["a silent server", silent.port, "relayUnreachable"],
     ["one that hangs up", closing.port, "notARelay"],
     ["garbage", shouting.port, "notARelay"],
     ["zeros", empty.port, "notARelay"],

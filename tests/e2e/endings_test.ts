@@ -49,7 +49,7 @@ Deno.test("sotto before it is in the room ends at a signal as well", async () =>
 });
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
-  Deno.test(`a relay at ${signal} ends its clients with linkLost, and they name what was not sent`, async () => {
+  Deno.test(`a relay at ${signal} leaves its clients calling, and who gives up names what was not sent`, async () => {
     await using stage = new Stage();
     const relay = await stage.relay();
     const [bob] = await stage.clients(relay, "bob");
@@ -62,10 +62,14 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
     await alice.send({ type: "say", text: "three" });
     await hasRead(alice);
     relay.process.signal(signal);
-    const [ended, last, other] = await Promise.all([relay.process.exit(), alice.exit(), bob.exit()]);
+    const ended = await relay.process.exit();
+    for (const client of [alice, bob]) await client.next("link");
+    bob.signal("SIGINT"); // nothing is pending: it leaves
+    await giveUp(alice);
+    const [last, other] = await Promise.all([alice.exit(), bob.exit()]);
     if (signal !== "SIGKILL") assertEquals({ code: ended.code, stderr: ended.stderr }, { code: 0, stderr: "" });
-    assertEquals([last.code, last.stderr, other.code, other.stderr], [3, "", 3, ""]);
-    const words = alice.printedJson.filter(({ type }) => type !== "ready" && type !== "notice").slice(1);
+    assertEquals([last.code, last.stderr, other.code, other.stderr], [3, "", 0, ""]);
+    const words = alice.printedJson.filter(({ type }) => type !== "ready" && type !== "notice").slice(2);
     assertEquals(words.map(({ type, code, ref }) => ({ type, code, ref })), [
       { type: "error", code: "unsent", ref: "a" },
       { type: "error", code: "unsent", ref: "b" },
@@ -74,12 +78,12 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
       { type: "bye", code: undefined, ref: undefined },
     ]);
     for (const [i, text] of ["one", "two", "three"].entries()) assertStringIncludes(words[i]?.["message"], text);
-    assertEquals(bob.printedJson.slice(-2).map(({ type, code }) => code ?? type), ["linkLost", "bye"]);
+    assertEquals(bob.printedJson.slice(-2).map(({ type, state }) => state ?? type), ["reconnecting", "bye"]);
     assert(!bob.printedJson.some(({ type }) => type === "left"), "one's own lost link prints no left");
   });
 }
 
-Deno.test("a plain client whose relay dies names the unsent lines on stderr and exits 3", async () => {
+Deno.test("a plain client that gives up on its relay names the unsent lines on stderr and exits 3", async () => {
   await using stage = new Stage();
   const relay = await stage.relay();
   const proxy = stage.own(new RecordingProxy(relay.port));
@@ -89,6 +93,8 @@ Deno.test("a plain client whose relay dies names the unsent lines on stderr and 
   await alice.write("never arrives\n/help\n");
   await alice.nextLine((line) => line.includes("/fingerprint"));
   relay.process.signal("SIGKILL");
+  await alice.nextLine((line) => line.startsWith("* No connection since"));
+  await giveUp(alice);
   const { code, stderr } = await alice.exit();
   assertEquals(code, 3);
   assertMatch(stderr, /^! Not sent to #lobby: never arrives\n! The connection to the relay was lost: .*\n {2}.*\n$/);
@@ -183,4 +189,11 @@ Deno.test("a relay tells people where it listens and what to type, and says when
 async function hasRead(client: Process): Promise<void> {
   await client.write("no json\n");
   await client.next("error", ({ code }: JsonLine) => code === "badLine");
+}
+
+/** Ends a client that waits for a relay with something to send: the second signal means now, whatever is pending. */
+async function giveUp(client: Process): Promise<void> {
+  client.signal("SIGINT");
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  client.signal("SIGINT");
 }

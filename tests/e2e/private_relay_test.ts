@@ -59,8 +59,8 @@ Deno.test("sotto-server invite beside a running relay makes it private, and --ne
   const relay = await stage.relay();
   const [early] = await stage.clients(relay, "early");
   const first = await invite(stage, relay.dataDir);
-  assertEquals((await early.next("error"))["code"], "linkLost");
-  assertEquals((await early.exit()).code, 3);
+  assertEquals((await early.next("error"))["code"], "notInvited"); // it calls again, and the relay is private now
+  assertEquals((await early.exit()).code, 4);
   assertRefused(await stage.call(relay, "early").exit(), { code: "notInvited", exit: 4 });
 
   const [oldFile, newFile] = [`${directory}/old`, `${directory}/new`];
@@ -69,7 +69,8 @@ Deno.test("sotto-server invite beside a running relay makes it private, and --ne
   const { process: ada } = await stage.client(relay, "ada", { flags: ["--invite-file", oldFile] });
   await Deno.writeTextFile(newFile, await invite(stage, relay.dataDir, "--new"));
   relay.process.signal("SIGHUP"); // need not wait for the relay to look
-  assertStringIncludes((await ada.next("error"))["message"], "new invitation");
+  assertStringIncludes((await ada.next("link"))["why"], "new invitation");
+  assertEquals((await ada.next("error"))["code"], "notInvited");
   const flags = ["--invite-file", oldFile];
   const line = assertRefused(await stage.call(relay, "ada", { flags }).exit(), { code: "notInvited", exit: 4 });
   assertStringIncludes(line["message"], "does not take this invitation");

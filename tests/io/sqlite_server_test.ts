@@ -18,6 +18,8 @@ Deno.test("sotto-server loses nothing that it accepted when it is killed, and go
   // Killed with much of it under way.
   for (let n = 1; n <= LINES / 3; n++) await ada.next("accepted");
   relay.process.signal("SIGKILL");
+  await ada.next("link");
+  ada.signal("SIGKILL"); // it would wait for the relay
   await ada.exit();
   const ids = ada.printedJson.filter(({ type }) => type === "accepted").map(({ id }) => String(id));
   assert(ids.length >= LINES / 3);

@@ -143,7 +143,7 @@ export class FakeClient {
 
   constructor(
     readonly net: FakeNet,
-    readonly link: number,
+    public link: number,
     readonly chat: Chat,
     readonly identity: Identity,
     readonly certificate: Certificate,
@@ -286,6 +286,24 @@ export class FakeNet {
   restart(before: FakeClient, kept: Kept = before.kept): Promise<FakeClient> {
     const { identity, certificate } = before;
     return this.join(certificate.handle, { identity, certificate, kept });
+  }
+
+  /** Breaks somebody's line, and tells their client, which goes on. */
+  async unlink(client: FakeClient): Promise<void> {
+    client.cut("lost");
+    await this.give(client, { kind: "unlinked", why: "the line broke", nowMs: this.nowMs });
+    await this.settle();
+  }
+
+  /** Gives a client whose line broke another one. */
+  async relink(client: FakeClient): Promise<void> {
+    client.link = this.#nextLink++;
+    client.closed = undefined;
+    this.clients.set(client.link, client);
+    const { fingerprint, handle, life, createdMs, encoded } = client.certificate;
+    const caller = { fingerprint, handle, life, createdMs, certificate: encoded };
+    this.relayInput({ kind: "opened", link: client.link, caller, nowMs: this.nowMs });
+    await this.settle();
   }
 
   /** Moves the clock and gives every tick that is due. */
