@@ -213,13 +213,14 @@ export class Sending {
     const channel = this.#options.channel(room);
     if (channel === undefined) return false; // on its way into the room
     const { voice } = channel;
-    // What we wrote before a link was lost may stand there: it is heard first, and the others before us.
-    if (!this.#options.hasCaughtUp(line.stream)) return false;
+    // What was with the relay when a link was lost may stand in the stream: that is heard first.
+    const isUnanswered = this.#lines.isUnanswered(line.id);
+    if (isUnanswered && !this.#options.hasCaughtUp(line.stream)) return false;
     // What was written before would be refused by now: it is sealed again first, so that the order stays.
     const oldest = this.#lines.oldestPublished(line.stream);
     if (oldest !== undefined && voice.isStale(oldest)) return false;
     const before = this.#lines.sealed(line.id);
-    if (before !== undefined && this.#lines.isUnanswered(line.id) && channel.isReady && !voice.isStale(before)) {
+    if (before !== undefined && isUnanswered && channel.isReady && !voice.isStale(before)) {
       this.#lines.take(line.stream);
       this.#publish(line, before, turn); // the very bytes: the relay may have stored them
       return true;

@@ -186,8 +186,9 @@ export class Room {
       this.#speaker.silence();
       this.#changed.add("speaker");
     }
-    if (applied.valid && applied.change.kind === "renewed") {
-      this.#speaker.lost(applied.change.member.certificate.fingerprint); // a newer certificate: perhaps without a past
+    // A newer certificate, or one who left and forgot the room: they may not have our chain any more.
+    if (applied.valid && (applied.change.kind === "renewed" || applied.change.kind === "joined")) {
+      this.#speaker.lost(applied.change.member.certificate.fingerprint);
       this.#changed.add("speaker");
     }
     return { applied, released: await this.#listener.opPlaced(applied, place.nowMs) };
@@ -242,6 +243,14 @@ export class Room {
     const tally = this.#tally.compare(message.head, claims.tally, message.before);
     if (tally.kind === "behind") this.miss(); // told once: from now on ours cannot fit
     return { missing, tally };
+  }
+
+  /**
+   * Notes that the newest op passes by in the stream, which was known before: what is said since its head begins here.
+   */
+  async passed(): Promise<void> {
+    await this.#tally.reset(this.#membership.head);
+    this.#changed.add("counters");
   }
 
   /** Notes that messages are missing which the relay left out or does not have any more. */

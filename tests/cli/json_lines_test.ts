@@ -284,7 +284,18 @@ for (const [type, events] of Object.entries(EVENTS)) {
 }
 
 Deno.test("toJsonLine() says of everything that is about a room which one it is", () => {
-  const ofNone = ["rooms", "peers", "waiting", "peerJoined", "wrongCode", "taken", "expired", "listening", "secured"];
+  const ofNone = [
+    "rooms",
+    "peers",
+    "waiting",
+    "peerJoined",
+    "wrongCode",
+    "taken",
+    "expired",
+    "listening",
+    "secured",
+    "link",
+  ];
   for (const [type, events] of Object.entries(EVENTS)) {
     if ([...ofNone, "notice", "error"].includes(type)) continue;
     fc.assert(fc.property(events, (event: ChatEvent) => {
