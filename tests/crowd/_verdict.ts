@@ -87,8 +87,12 @@ export function judge(members: readonly Member[], log: RoomLog): Verdict {
     counts.acceptedElsewhere += book.acceptedElsewhere(messages);
   }
   const odd = books.flatMap((book) => book.odd());
-  const oddOfStayers = odd.filter(({ by }) => by.part === "stays");
-  faults.push(...oddOfStayers.map(({ by, text }) => `${by.name} was told: ${text}`));
+  const gone = members.filter(({ part }) => part === "leaves" || part === "quits");
+  for (const { by, kind, text } of odd) {
+    // Keys that crossed with somebody's leave: nobody lacks them.
+    const isOfOneGone = kind === "notice keysMissing" && gone.some(({ name }) => text.startsWith(`${name} `));
+    if (by.part === "stays" && !isOfOneGone) faults.push(`${by.name} was told: ${text}`);
+  }
   const deliveries = books.reduce((sum, { heard }) => sum + heard.length, 0);
   return { placed: messages.size, deliveries, ...counts, odd, faults };
 }

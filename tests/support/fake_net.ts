@@ -41,9 +41,6 @@ export const WORDS = new WordList(wordlist);
 /** Names of absent people are free after a minute here, so that a test need not wait for a month. */
 export const NAME_TTL_MS = 60_000;
 
-/** The way on which packets are held back. */
-export type Way = "toClient" | "toRelay";
-
 /** What a test does to a packet on its way to a client: give back what shall arrive instead. */
 export type Tamper = (packet: Packet<RelayMessage>, to: FakeClient) => Packet<RelayMessage>[];
 
@@ -231,7 +228,7 @@ export class FakeNet {
   /** How many packets are on their way to each link: at none its outbox is empty. */
   readonly #waitingFor = new Map<number, number>();
   /** Of each link what is held back, by the way on which it is. */
-  readonly #heldBack = new Map<number, Partial<Record<Way, Bytes[]>>>();
+  readonly #heldBack = new Map<number, { toClient?: Bytes[]; toRelay?: Bytes[] }>();
   #nextLink = 1;
 
   private constructor(readonly relayPublic: Bytes, readonly relayPrint: string, ttlMs: number) {
@@ -265,12 +262,11 @@ export class FakeNet {
     const certificate = options.certificate ?? await createCertificate(identity, { handle, createdMs: this.nowMs });
     const kept = options.kept ?? new Kept();
     const relay = { name: "test relay", fingerprint: this.relayPrint, publicBytes: this.relayPublic };
-    const { claims } = options;
+    const { claims, random } = options;
     const claimed = claims === undefined
       ? certificate
       : await createCertificate(identity, { handle: claims, createdMs: this.nowMs + 1 });
     const state = kept.state;
-    const { random } = options;
     const what = { room: options.room, session: options.session, words: WORDS, ...(random && { random }) };
     const chat = await Chat.create({ identity, certificate: claimed, relay, ...what, state }, this.nowMs);
     const client = new FakeClient(this, this.#nextLink++, chat, identity, certificate, kept);
@@ -322,11 +318,7 @@ export class FakeNet {
   /** Lets everything happen that is under way. */
   async settle(): Promise<void> {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const held = this.#heldBack.get(next.to)?.toClient;
-      if (held !== undefined) {
-        held.push(next.packet);
-        continue;
-      }
+      if (this.#keepBack(next.to, "toClient", next.packet)) continue;
       this.#waitingFor.set(next.to, (this.#waitingFor.get(next.to) ?? 1) - 1);
       const client = this.clients.get(next.to);
       if (client === undefined) continue;
@@ -340,10 +332,8 @@ export class FakeNet {
   }
 
   /** Holds back what passes between a client and the relay on one way, what is on it already included. */
-  hold(client: FakeClient, way: Way): void {
-    const held = this.#heldBack.get(client.link) ?? {};
-    held[way] ??= [];
-    this.#heldBack.set(client.link, held);
+  hold(client: FakeClient, way: "toClient" | "toRelay"): void {
+    this.#heldBack.set(client.link, { [way]: [], ...this.#heldBack.get(client.link) });
   }
 
   /** Lets go on what was held back of a client, both ways, each in order; it has not arrived. */
@@ -399,12 +389,12 @@ export class FakeNet {
     }
   }
 
+  #keepBack(link: number, way: "toClient" | "toRelay", packet: Bytes): boolean {
+    return this.#heldBack.get(link)?.[way]?.push(packet) !== undefined;
+  }
+
   #fromClient(client: FakeClient, bytes: Bytes): void {
-    const held = this.#heldBack.get(client.link)?.toRelay;
-    if (held !== undefined) {
-      held.push(bytes);
-      return;
-    }
+    if (this.#keepBack(client.link, "toRelay", bytes)) return;
     const packet = this.tamperToRelay(decodeClientMessage(decodePacket(bytes)), client);
     this.sent.push({ from: client, packet });
     this.relayInput({ kind: "message", link: client.link, packet, nowMs: this.nowMs });
@@ -412,9 +402,7 @@ export class FakeNet {
 
   #performRelay(effect: RelayEffect): void {
     if (effect.kind === "send") {
-      for (const to of effect.links) {
-        this.#enqueue(to, effect.packet);
-      }
+      for (const to of effect.links) this.#enqueue(to, effect.packet);
     } else if (effect.kind === "close") {
       const client = this.clients.get(effect.link);
       if (client !== undefined) client.closed = { code: effect.code, message: effect.message };
