@@ -1,6 +1,7 @@
 /**
  * `deno task bench`: what the parts cost, each beside what it is compared with. Prints, asserts nothing.
  */
+import { benchBusyRoom } from "./busy_room.ts";
 import { benchE2ee } from "./e2ee.ts";
 import { benchEventLog } from "./event_log.ts";
 import { benchLink } from "./link.ts";
@@ -12,6 +13,7 @@ import { benchSockets } from "./sockets.ts";
 console.log(`Sotto on ${Deno.build.target}, Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores\n`);
 await benchE2ee();
 await benchSenderKeys();
+await benchBusyRoom();
 await benchPake();
 await benchLink();
 await benchRelay();
