@@ -62,10 +62,10 @@ export class World {
     net.watch = (client, event) => this.#see(client, event);
   }
 
-  /** Everybody comes, one after the other, and into the den if there is one. */
-  static async begin({ cast, hasDen }: Pick<Plan, "cast" | "hasDen">): Promise<World> {
+  /** The early ones come, one after the other, and into the den if there is one. */
+  static async begin({ cast, early, hasDen }: Pick<Plan, "cast" | "early" | "hasDen">): Promise<World> {
     const world = new World(await FakeNet.create(RELAY_PUBLIC, 31 * DAY_MS), cast);
-    for (const person of world.people) await world.#come(person);
+    for (const person of world.people.slice(0, early)) await world.#come(person);
     await world.net.settle();
     if (hasDen) await world.#fillDen();
     return world;
@@ -93,7 +93,8 @@ export class World {
     for (const room of this.streams.keys()) {
       const there = this.people.filter((person) => person.isHere && person.shown.has(room));
       for (const person of new Set([there[0], there.at(-1)])) {
-        if (person !== undefined) this.#note(await this.#say(person, room) ?? "");
+        const number = [...person?.shown.keys() ?? []].toReversed().indexOf(room);
+        if (person !== undefined) this.#note(await this.#say(person, number) ?? "");
         await this.net.settle();
       }
     }
@@ -114,10 +115,15 @@ export class World {
     switch (kind) {
       case "come":
         if (person.isLinked || person.isGone) return undefined;
-        await this.#come(person);
-        return `${handle} ${person.lives > 1 ? "comes back" : "comes"}`;
-      case "say":
-        return room === undefined || !person.isHere ? undefined : await this.#say(person, room);
+        return await this.#come(person);
+      case "lose":
+        if (!person.isLinked || !person.isHere || client === undefined) return undefined;
+        return await this.#cut(person, client);
+      case "say": {
+        // Who sees an old room speaks more often than others.
+        const slow = this.people.filter((one) => one.isSlow && one.isHere);
+        return await this.#say(whom % 2 === 0 ? person : pick(slow, who) ?? person, number);
+      }
       case "join": {
         const open = [...OPEN_ROOMS, ...person.invitedTo].filter((name) => !person.shown.has(name));
         return await this.#command(person, "join", pick(open, number));
@@ -137,12 +143,13 @@ export class World {
         // Mostly somebody who may.
         return await this.#manage(room === "lobby" ? person : pick(this.#managers, who) ?? person, step);
       case "crash":
-        if (!person.isLinked) return undefined;
-        client?.cut();
+        if (!person.isRunning) return undefined;
+        if (person.isLinked) client?.cut();
+        person.isCut = false;
         person.isReady = false;
         return `${handle} crashes`;
       case "quit":
-        if (!person.isHere) return undefined;
+        if (!person.isHere || !person.isLinked) return undefined;
         person.isQuitting = true;
         await client?.command({ kind: "quit" });
         return `${handle} quits`;
@@ -150,10 +157,12 @@ export class World {
       case "stuck":
         if (!person.isLinked || client === undefined) return undefined;
         this.net.hold(client, kind === "slow" ? "toClient" : "toRelay");
+        person.isSlow ||= kind === "slow";
         return `${handle} is ${kind}: what ${kind === "slow" ? "the relay" : "the client"} says waits`;
       case "flow":
         if (!person.isLinked || client === undefined) return undefined;
         this.net.release(client);
+        person.isSlow = false;
         return `${handle} flows`;
       case "minutes":
         await this.#pass([3, 7, 12, 40][number] as number * MINUTE_MS);
@@ -165,18 +174,41 @@ export class World {
     }
   }
 
-  async #come(person: Person): Promise<void> {
+  async #come(person: Person): Promise<string> {
     const { handle, identity, certificate, kept } = person;
+    if (person.isCut && person.client !== undefined) {
+      await this.net.relink(person.client);
+      person.isCut = false;
+      Object.assign(person.cuts.at(-1) ?? {}, { until: this.#heads() });
+      return `${handle} is linked again`;
+    }
     person.lives++;
     person.isQuitting = false;
     person.isReady = false;
+    person.isSlow = false;
     person.shown.clear();
     const random = drawnFrom(`${handle} ${person.lives}`);
     person.client = await this.net.link(handle, { identity, certificate, kept, random });
+    return `${handle} ${person.lives > 1 ? "comes back" : "comes"}`;
   }
 
-  async #say(by: Person, room: string): Promise<string | undefined> {
-    if (by.client?.chat.takesInput !== true) return undefined;
+  async #cut(person: Person, client: FakeClient): Promise<string> {
+    person.isCut = true;
+    person.isSlow = false;
+    person.cuts.push({ from: this.#heads() });
+    client.cut();
+    await this.net.give(client, { kind: "unlinked", why: "the line broke", nowMs: this.net.nowMs });
+    return `${person.handle} loses the line`;
+  }
+
+  /** How far each room is at the relay. */
+  #heads(): ReadonlyMap<string, number> {
+    return new Map([...this.streams].map(([room, stream]) => [room, this.net.log.head(stream)]));
+  }
+
+  async #say(by: Person, number: number): Promise<string | undefined> {
+    const room = pick([...by.shown.keys()].toReversed(), number);
+    if (room === undefined || !by.isHere || by.client?.chat.takesInput !== true) return undefined;
     const text = `line ${++this.#written}`;
     await this.#write(by, { kind: "say", text, room });
     return `${by.handle} says ${text} in #${room}`;
@@ -188,7 +220,7 @@ export class World {
     const { room } = command;
     const shown = new Set(by.shown.get(room));
     const { epoch } = this.#stand(room);
-    await client?.command(command);
+    await client?.command(command, command.text);
     for (const { id, kind, text } of client?.chat.unsent() ?? []) {
       if (kind === "invitation" || this.lines.has(id)) continue;
       this.lines.set(id, { kind, text, by, room, id, shown, epoch, life });
@@ -230,7 +262,7 @@ export class World {
   }
 
   async #fillDen(): Promise<void> {
-    const [founder, ...others] = this.people;
+    const [founder, ...others] = this.people.filter((person) => person.isHere);
     const name = founder && await this.#create(founder);
     if (founder === undefined || name === undefined) return;
     await this.net.settle();
@@ -240,7 +272,7 @@ export class World {
       await this.#command(other, "join", INVITE_ROOMS[0]);
       await this.net.settle();
     }
-    this.#note(`${name} and invites everybody`);
+    this.#note(`${name} and invites ${others.map(({ handle }) => handle).join(", ") || "nobody"}`);
   }
 
   async #ask(person: Person): Promise<void> {
@@ -249,7 +281,10 @@ export class World {
   }
 
   async #flowAll(): Promise<void> {
-    for (const { client } of this.people) if (client !== undefined) this.net.release(client);
+    for (const person of this.people) {
+      if (person.client !== undefined) this.net.release(person.client);
+      person.isSlow = false;
+    }
     await this.net.settle();
   }
 
@@ -264,15 +299,26 @@ export class World {
   /** Lets time pass; whoever asked for a tick gets it when it is due, and the relay has its say in time. */
   async #pass(ms: number): Promise<void> {
     const untilMs = this.net.nowMs + ms;
-    await this.net.advance(2_001); // a question to somebody who does not answer is answered by the relay
-    if (ms >= DAY_MS) await this.net.advance(ms - HOUR_MS); // machines sleep at night
+    await this.#advance(2_001); // a question to somebody who does not answer is answered by the relay
+    if (ms >= DAY_MS) await this.#advance(ms - HOUR_MS); // machines sleep at night
     for (let ticks = 0; ticks < TICKS_MAX; ticks++) {
-      const due = [...this.net.clients.values()].map(({ wakeAtMs }) => wakeAtMs ?? Infinity);
+      const due = this.people.map(({ isRunning, client }) => isRunning ? client?.wakeAtMs ?? Infinity : Infinity);
       const nextMs = Math.min(...due);
       if (nextMs >= untilMs) break;
-      await this.net.advance(Math.max(1, nextMs - this.net.nowMs));
+      await this.#advance(Math.max(1, nextMs - this.net.nowMs));
     }
-    await this.net.advance(Math.max(1, untilMs - this.net.nowMs));
+    await this.#advance(Math.max(1, untilMs - this.net.nowMs));
+  }
+
+  /** The clock goes on for those without a line too. */
+  async #advance(ms: number): Promise<void> {
+    await this.net.advance(ms);
+    const { nowMs } = this.net;
+    for (const { isCut, client } of this.people) {
+      if (!isCut || client?.wakeAtMs === undefined || client.wakeAtMs > nowMs) continue;
+      client.wakeAtMs = undefined;
+      await this.net.give(client, { kind: "tick", nowMs });
+    }
   }
 
   #see(client: FakeClient, event: ChatEvent): void {

@@ -8,7 +8,7 @@ import { parseRoomMessage } from "../../lib/e2ee/room_message.ts";
 import type { EventId } from "../../lib/wire/messages.ts";
 import { isOpen, type World } from "./_rooms_model.ts";
 import type { Person } from "./_rooms_model_people.ts";
-import { isExcused, isHeard, type RoomTruth, truthOf, verdictOf } from "./_rooms_model_truth.ts";
+import { isExcused, isHeard, type PlacedLine, type RoomTruth, truthOf, verdictOf } from "./_rooms_model_truth.ts";
 
 /** What was seen in all runs, so that a test can tell whether they say anything. */
 export interface Seen {
@@ -50,6 +50,7 @@ export async function faultsOf(world: World, seen: Seen): Promise<string[]> {
   const reads = new Map(world.people.map((person) => [person, readBy(person)]));
   const faults = [
     ...world.people.flatMap((person) => clientFaults(person, world)),
+    ...lostFaults({ world, truths, reads }),
     ...world.people.flatMap((person) => toldFaults(person, { world, truths, reads })),
     ...truths.flatMap((truth) => readingFaults(truth, world, { reads, seen })),
     ...(await Promise.all(truths.map((truth) => keyFaults(truth, world, reads)))).flat(),
@@ -86,9 +87,24 @@ function clientFaults(person: Person, { net }: World): string[] {
     ...life.closed === undefined ? [] : [`${handle} was sent away: ${life.closed.message}`],
     ...life.finishError === undefined ? [] : [`${handle} gave up: ${life.finishError.message}`],
   ]);
+  const link = person.sights.findLast(({ event }) => event.type === "link");
+  const isTold = link?.life !== lives || (link.event.type === "link" && link.event.state === "connected");
+  if (isLinked && !isTold) faults.push(`${handle} is not told that the line is back`);
   if (lives > 0 && !isGone && !(isLinked && isReady)) faults.push(`${handle} did not come in in the end`);
   const unsent = isLinked ? client?.chat.unsent() ?? [] : [];
   return [...faults, ...unsent.map(({ text }) => `${handle} waits for ever with ${text}`)];
+}
+
+/** What was written is placed, or its author hears that it was not; only a crash takes it away in silence. */
+function lostFaults({ world, truths }: Run): string[] {
+  const placed = new Set(truths.flatMap((truth) => truth.lines.map(({ line }) => line.id)));
+  return [...world.lines.values()].flatMap(({ kind, id, text, by, life }) => {
+    const answers = by.sights.map(({ event }) => event).filter((event) => "ref" in event && event.ref === text);
+    const hasFailed = answers.some(({ type }) => type === "error");
+    if (placed.has(id)) return hasFailed ? [`${by.handle} is told that ${text} was not sent, and it was`] : [];
+    const isMissed = kind === "text" && life === by.lives && by.isLinked && !hasFailed;
+    return isMissed ? [`${by.handle} is not told what became of ${text}`] : [];
+  });
 }
 
 /** People are told of what they cannot read when its author was told so too, or when it is lost, and never else. */
@@ -116,13 +132,14 @@ function toldFaults(person: Person, { truths, world, reads }: Run): string[] {
   return faults;
 }
 
-/** Lines of which their author was told that this reader cannot read them yet. */
+/** Lines of which their author was told that this reader cannot read them yet, and those for which nothing waited. */
 function leftOut(reader: Person, { truths, reads }: Run): string[] {
   const read = reads.get(reader) ?? new Set();
-  return truths.flatMap(({ room, lines }) =>
-    lines.filter((placed) => isExcused(lines, placed, { reader, reads: read }))
-      .map(({ line }) => `${line.by.handle} in #${room}`)
-  );
+  return truths.flatMap(({ room, lines }) => {
+    const isLeftOut = (placed: PlacedLine) =>
+      isExcused(lines, placed, { reader, reads: read }) || (reader.isEphemeral && reader.wasCutAt(room, placed.seq));
+    return lines.filter(isLeftOut).map(({ line }) => `${line.by.handle} in #${room}`);
+  });
 }
 
 /** Whether a notice names an author and a room. */

@@ -73,12 +73,18 @@ export class Person {
   /** Whom the client that runs has shown, by room: the rooms that it is in. */
   readonly shown = new Map<string, Set<Fingerprint>>();
   readonly invitedTo = new Set<string>();
+  /** Of each time without a line, the places in the rooms from which until which it was. */
+  readonly cuts: { readonly from: ReadonlyMap<string, number>; until?: ReadonlyMap<string, number> }[] = [];
   /** How often they asked to come into each room. */
   readonly joins = new Map<string, number>();
   lives = 0;
   client: FakeClient | undefined;
   isQuitting = false;
+  /** Whether their client runs and its line is broken. */
+  isCut = false;
   isReady = false;
+  /** Whether what the relay says to them is held up. */
+  isSlow = false;
 
   constructor(index: number) {
     const { handle, identity, certificate } = MADE[index] as typeof MADE[number];
@@ -98,12 +104,22 @@ export class Person {
 
   /** Whether commands are taken. */
   get isHere(): boolean {
-    return this.isLinked && this.isReady && !this.isQuitting;
+    return this.isRunning && this.isReady && !this.isQuitting;
+  }
+
+  /** Whether the client runs. */
+  get isRunning(): boolean {
+    return this.isLinked || this.isCut;
   }
 
   /** Whether they come back no more. */
   get isGone(): boolean {
-    return this.isEphemeral && this.lives > 0 && !this.isLinked;
+    return this.isEphemeral && this.lives > 0 && !this.isRunning;
+  }
+
+  /** Tells whether their line was broken when something was placed. */
+  wasCutAt(room: string, seq: number): boolean {
+    return this.cuts.some(({ from, until }) => seq > (from.get(room) ?? 0) && seq <= (until?.get(room) ?? Infinity));
   }
 
   /** Notes what they are shown. */

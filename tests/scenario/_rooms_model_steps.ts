@@ -9,13 +9,14 @@ import fc from "fast-check";
 export const KINDS = [
   "say",
   "topic",
-  "come", // start, or start again
+  "come", // start, start again, or link again
   "join", // a room, or say yes to an invitation
   "leave", // a room for good, or say no to an invitation
   "create", // a room that people are invited to
   "invite",
   "remove",
   "promote",
+  "lose", // their line breaks, and the client goes on
   "crash", // what was kept stays; what is on the line is lost
   "quit",
   "slow", // what the relay says does not arrive
@@ -40,7 +41,9 @@ export interface Step {
 export interface Plan {
   /** Who takes part, by their number in the cast. */
   readonly cast: readonly number[];
-  /** Whether the first of them has a room already that they invited all others to. */
+  /** How many of them are there from the start, one at least. */
+  readonly early: number;
+  /** Whether the first of them has a room already that they invited all others to who are there. */
   readonly hasDen: boolean;
   readonly steps: readonly Step[];
 }
@@ -57,14 +60,15 @@ const WEIGHTS: Record<Step["kind"], number> = {
   join: 8,
   leave: 5,
   create: 2,
-  invite: 8,
-  remove: 6,
+  invite: 9,
+  remove: 9,
   promote: 2,
+  lose: 4,
   crash: 4,
   quit: 2,
-  slow: 5,
+  slow: 9,
   stuck: 4,
-  flow: 5,
+  flow: 6,
   minutes: 2,
   hour: 1,
   days: 1,
@@ -90,6 +94,7 @@ export const plans: fc.Arbitrary<Plan> = fc.record({
     { weight: 5, arbitrary: castOf(6) },
     { weight: 1, arbitrary: castOf(12) },
   ),
+  early: fc.integer({ min: 1, max: CAST.length }),
   hasDen: fc.boolean(),
   steps: fc.array(step, { minLength: 1, maxLength: 30, size: "max" }),
 });
