@@ -192,6 +192,7 @@ export class RoomChannel {
     const placed: PlacedOp[] = [];
     for (const [i, { at, op }] of decodeOps(body).entries()) {
       placed.push(await this.#apply(op, { epoch: page.first + i, atMs: at }, options));
+      this.following.gotOp();
       this.#core.miss(); // the stream goes on before this op: what comes until it passes by does not count since then
     }
     if (!page.more) this.following.fetched(options.cursor, options);

@@ -37,6 +37,8 @@ export class RoomFollowing {
   #isOn = false;
   /** Whether no event was taken since all ops were fetched. */
   #isSynced = false;
+  /** How many ops were fetched of which nothing was seen in the stream since. */
+  #fetched = 0;
   /** The number of the `getOps` under way. */
   #opsRef: number | undefined;
 
@@ -69,6 +71,7 @@ export class RoomFollowing {
   unlink(): void {
     this.#isOn = false;
     this.#isSynced = false;
+    this.#fetched = 0;
     this.#opsRef = undefined;
   }
 
@@ -100,9 +103,21 @@ export class RoomFollowing {
     return true;
   }
 
-  /** Notes that an event was taken in its place: what is missing after it was not looked for yet. */
-  took(): void {
+  /**
+   * Takes in that an event was taken in its place: what is missing after it was not looked for yet.
+   * @param missing how many places were left out before it
+   * @returns how many of them may have held messages: ops that were fetched are not missing
+   */
+  took(missing: number): number {
+    const told = Math.max(0, missing - this.#fetched);
     this.#isSynced = false;
+    this.#fetched = 0;
+    return told;
+  }
+
+  /** Notes that an op was fetched. */
+  gotOp(): void {
+    this.#fetched++;
   }
 
   /**

@@ -24,7 +24,8 @@ export interface Invitation {
 }
 
 /**
- * Takes an invitation; one to a room that we are in or on our way into is dropped.
+ * Takes an invitation. One to a room that we are in, as far as we know, is kept aside: the log may have yet to say that we
+ * were removed, for inbox and room are read each for itself.
  * @param parts the client's rooms, and who was met
  * @param invitation the invitation
  * @param turn time and effects
@@ -37,7 +38,7 @@ export async function takeInvitation(
   const { to, text, topic: topicText, sentAtMs } = content;
   const invitations = rooms.list().filter(({ phase }) => phase === "invited");
   const known = rooms.list().find(({ room }) => room.id === to);
-  if (known !== undefined && known.phase !== "invited") return;
+  if (known !== undefined && known.phase !== "invited") return rooms.keepInvitation({ content, by });
   const { handle, fingerprint: invitedBy } = by.certificate;
   const ofThem = invitations.filter(({ record }) => record.invitedBy === invitedBy);
   const isCrowded = invitations.length >= INVITATIONS_MAX || ofThem.length >= INVITATIONS_EACH_MAX;

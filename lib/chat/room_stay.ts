@@ -307,9 +307,10 @@ export class RoomStay {
 
   #advance(head: Pick<EventHead, "stream" | "seq" | "at">, turn: Turn): boolean {
     const missing = this.#options.receiving().advance(head);
-    this.#options.place.channel.following.took();
-    if (missing !== undefined && missing > 0) this.#options.place.missed(missing, turn);
-    return missing !== undefined;
+    if (missing === undefined) return false;
+    const told = this.#options.place.channel.following.took(missing);
+    if (told > 0) this.#options.place.missed(told, turn);
+    return true;
   }
 
   async #placed(placed: PlacedOp, turn: Turn): Promise<void> {

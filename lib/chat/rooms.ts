@@ -12,6 +12,7 @@ import { checkRoomName } from "../wire/handle.ts";
 import type { Fingerprint, RelayMessage, StreamName } from "../wire/messages.ts";
 import type { Ref } from "./events.ts";
 import type { RoomChannel } from "./room_channel.ts";
+import { type Invitation, takeInvitation } from "./room_invitations.ts";
 import { makeStay, type RoomsOptions, type StoredRoom } from "./room_making.ts";
 import type { RoomPlace } from "./room_place.ts";
 import type { RoomRecord } from "./room_record.ts";
@@ -32,6 +33,8 @@ export class Rooms {
   readonly #options: RoomsOptions;
   readonly #shelf: RoomShelf;
   readonly #stays = new Map<Fingerprint, RoomStay>();
+  /** Invitations to rooms that we seem to be in. */
+  readonly #invitations = new Map<Fingerprint, Invitation>();
   #current: RoomPlace | undefined;
   #generation = "";
   #nextRef = 1;
@@ -257,9 +260,22 @@ export class Rooms {
     if (this.#current === place) this.switchTo(this.list().find(({ record }) => record.state === "in"));
     const current = this.#current === undefined ? {} : { current: this.#current.name };
     turn.effects.push({ kind: "show", event: { type: "roomLeft", room: place.name, ...how, ...current } });
+    const invitation = this.#invitations.get(place.room.id);
+    this.#invitations.delete(place.room.id);
+    if (invitation !== undefined && how.reason === "removed") {
+      await takeInvitation({ rooms: this, people: this.#options.people }, invitation, turn);
+    }
     if (this.#hasBegun) return;
     if (this.#current === undefined) this.switchTo(await this.open(DEFAULT_ROOM, turn));
     if (this.#current?.phase === "idle") this.enter(this.#current, turn);
+  }
+
+  /**
+   * Keeps an invitation to a room of ours, in case we were removed from it meanwhile.
+   * @param invitation the invitation
+   */
+  keepInvitation(invitation: Invitation): void {
+    this.#invitations.set(invitation.content.to, invitation);
   }
 
   /**

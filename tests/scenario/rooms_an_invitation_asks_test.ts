@@ -109,3 +109,20 @@ Deno.test("whoever was removed while away is told by whom when they are back", a
   assertEquals(again.all("roomLeft").map(({ room, reason, by }) => [room, reason, by]), [["den", "removed", "alice"]]);
   assertEquals(again.texts, ["two"]);
 });
+
+Deno.test("somebody who was removed and invited again while away is told both, and can come in", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  await alice.type("/room create den --invite-only");
+  await alice.type("/invite bob");
+  await bob.type("/join den");
+  await bob.drop();
+  await alice.type("/remove bob");
+  await alice.type("/invite bob");
+  const again = await net.restart(bob);
+  assertEquals(again.all("roomLeft").map(({ room, reason }) => [room, reason]), [["den", "removed"]]);
+  assertEquals(again.all("invited").map(({ room, by }) => [room, by]), [["den", "alice"]]);
+  await again.type("/join den");
+  await alice.type("welcome back");
+  assertEquals(again.texts.at(-1), "welcome back");
+});
