@@ -38,12 +38,13 @@ import type { Rooms } from "./rooms.ts";
 import type { Sending } from "./sending.ts";
 import { SessionPlace } from "./session_place.ts";
 import type { ChatChanges, ChatState } from "./state.ts";
+import { outboxChanges, takeUpOutbox } from "./outbox.ts";
 import { notice, type Turn } from "./turn.ts";
 import { Writing } from "./writing.ts";
 
 /** How long a client that leaves waits for the relay to accept what is pending. */
 export const LEAVE_TIMEOUT_MS = 10_000;
-/** What may be told before the room is entered, and waits for `ready`; an honest relay says next to nothing then. */
+/** What may be told before `ready`, and waits for it; an honest relay says next to nothing then. */
 const EARLY_EVENTS_MAX = 256;
 
 /** What a client is and where. */
@@ -159,8 +160,9 @@ export class Chat {
     const codes = this.#sessions.takeChanges();
     const rooms = this.#rooms.takeChanges();
     const hasSessions = sessions.peers.length > 0 || sessions.prekeys !== undefined || sessions.forgotten !== undefined;
-    const isChanged = hasSessions || peers.length + cursors.length + codes.length + rooms.length > 0;
-    return isChanged ? { sessions, peers, cursors, codes, rooms } : undefined;
+    const outbox = outboxChanges(this.#sending.takeChanges(), this.#options.relay.fingerprint);
+    const isChanged = hasSessions || [peers, cursors, codes, rooms, outbox].some(({ length }) => length > 0);
+    return isChanged ? { sessions, peers, cursors, codes, rooms, outbox } : undefined;
   }
 
   /**
@@ -307,13 +309,11 @@ export class Chat {
     const place = this.#rooms.current;
     const warnings: Turn = { nowMs: turn.nowMs, effects: [] };
     if (place !== undefined) {
-      const { text: topic = "" } = place.record.topic ?? {};
       const relay = { name, fingerprint: key };
-      const members = place.show(warnings);
-      const topicField = topic === "" ? {} : { topic };
-      this.#show({ type: "ready", handle, fingerprint, relay, room: place.name, members, ...topicField }, turn);
+      this.#show({ type: "ready", handle, fingerprint, relay, ...place.look(warnings) }, turn);
     }
     turn.effects.push(...warnings.effects);
+    takeUpOutbox(this.#sending, turn);
     for (const event of this.#early) this.#show(event, turn);
     this.#early = [];
     if (session !== undefined) this.#sessions.begin(session, turn);

@@ -9,6 +9,7 @@ import type { Certificate } from "../e2ee/certificate.ts";
 import type { Identity } from "../e2ee/identity.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import { Keyring } from "./keyring.ts";
+import { decodeKeptLine } from "./outbox_line.ts";
 import { People } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { Receiving } from "./receiving.ts";
@@ -77,6 +78,8 @@ export async function makeParts(options: ChatPartsOptions, nowMs: number): Promi
     channel: (room) => rooms.channel(room),
     hasCaughtUp: (stream) => receiving.hasCaughtUp(stream),
   });
+  const kept = state?.outbox?.filter((line) => line.relay === relay.fingerprint) ?? [];
+  sending.restore(kept.map(({ value }) => decodeKeptLine(value)));
   const rooms: Rooms = await Rooms.create({
     identity,
     own,

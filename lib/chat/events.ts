@@ -87,6 +87,7 @@ export type NoticeCode =
   | "away"
   | "roomInvitation"
   | "rejoined"
+  | "outbox"
   | "role"
   | "sessionSecured"
   | "badCertificate"

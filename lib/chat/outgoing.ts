@@ -7,6 +7,7 @@
 import type { SealedForRoom } from "../e2ee/room.ts";
 import type { EventId, Fingerprint, StreamName } from "../wire/messages.ts";
 import type { Place, Ref } from "./events.ts";
+import type { KeptLine } from "./outbox_line.ts";
 
 /** How many lines may be on their way; while so many are, no input is read. */
 export const OUTGOING_MAX = 256;
@@ -50,6 +51,14 @@ export interface PublishedRoomMessage extends SealedForRoom {
   readonly m: number;
 }
 
+/** A change of what is kept of the lines. */
+export interface OutgoingChange {
+  /** The id of the line's event. */
+  readonly id: EventId;
+  /** The line as it is to be kept; `undefined` when it is not to be kept any more. */
+  readonly kept: KeptLine | undefined;
+}
+
 /** The lines of one client that the relay has not accepted yet. */
 export class Outgoing {
   /** Every line on its way, in the order in which they were written. */
@@ -63,6 +72,13 @@ export class Outgoing {
 
   /** Lines that were with the relay when the link was lost: they may be stored or not. */
   readonly #unanswered = new Set<EventId>();
+  /** The order of every line, and the numbers of those that were sealed for a room. */
+  readonly #orders = new Map<EventId, number>();
+  readonly #numbers = new Map<EventId, number>();
+  #nextOrder = 1;
+  /** Lines that a store has, and those whose row is not the one that {@linkcode takeChanges} gave last. */
+  readonly #stored = new Set<EventId>();
+  readonly #changed = new Set<EventId>();
 
   /**
    * Tells whether no further line may be taken.
@@ -103,6 +119,8 @@ export class Outgoing {
    */
   add(line: OutgoingLine): void {
     this.#lines.set(line.id, line);
+    this.#orders.set(line.id, this.#nextOrder++);
+    this.#changed.add(line.id);
     const queue = this.#waiting.get(line.stream);
     if (queue === undefined) this.#waiting.set(line.stream, [line]);
     else queue.push(line);
@@ -134,7 +152,11 @@ export class Outgoing {
    * @param sealed what was sealed, of a line for a room
    */
   publish(line: OutgoingLine, bodyBytes: number, sealed?: PublishedRoomMessage): void {
-    if (sealed !== undefined) this.#sealed.set(line.id, sealed);
+    if (sealed !== undefined) {
+      this.#sealed.set(line.id, sealed);
+      if (this.#numbers.get(line.id) !== sealed.m) this.#changed.add(line.id);
+      this.#numbers.set(line.id, sealed.m);
+    }
     this.#unanswered.delete(line.id);
     this.#publishedBytes.set(line.id, bodyBytes);
     this.#publishedTotalBytes += bodyBytes;
@@ -194,6 +216,48 @@ export class Outgoing {
   }
 
   /**
+   * Takes up the lines of earlier runs: the relay may have them or not.
+   * @param lines as they were kept
+   */
+  restore(lines: readonly KeptLine[]): void {
+    for (const { order, line, m } of lines.toSorted((a, b) => a.order - b.order)) {
+      this.#nextOrder = order;
+      this.add(line);
+      this.#changed.delete(line.id);
+      this.#unanswered.add(line.id);
+      this.#stored.add(line.id);
+      if (m !== undefined) this.#numbers.set(line.id, m);
+    }
+  }
+
+  /**
+   * Tells what a store is to keep that was not told before.
+   * @returns one change for each line
+   */
+  takeChanges(): OutgoingChange[] {
+    const changes = [...this.#changed].map((id) => {
+      const [line, order] = [this.#lines.get(id), this.#orders.get(id)];
+      if (line === undefined || order === undefined) {
+        this.#stored.delete(id);
+        return { id, kept: undefined };
+      }
+      this.#stored.add(id);
+      return { id, kept: { order, line, m: this.#numbers.get(id) } };
+    });
+    this.#changed.clear();
+    return changes;
+  }
+
+  /**
+   * Tells which number a line has among ours in its room.
+   * @param id its event's id
+   * @returns the number; `undefined` before it was sealed
+   */
+  numberOf(id: EventId): number | undefined {
+    return this.#numbers.get(id);
+  }
+
+  /**
    * Tells whether the relay may have a line that waits.
    * @param id its event's id
    * @returns whether it was with the relay when a link was lost
@@ -234,6 +298,10 @@ export class Outgoing {
     this.#unanswered.delete(id);
     this.#dequeue(id);
     this.#lines.delete(id);
+    this.#orders.delete(id);
+    this.#numbers.delete(id);
+    if (this.#stored.has(id)) this.#changed.add(id);
+    else this.#changed.delete(id); // it was never kept
   }
 
   /**

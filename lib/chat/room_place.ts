@@ -167,12 +167,21 @@ export class RoomPlace {
    * @param turn time and effects
    */
   tellIn(isCurrent: boolean, ref: Ref | undefined, turn: Turn): void {
-    const { name, channel: { kind } } = this;
-    const { text = "" } = this.#record.topic ?? {};
     const warnings: Turn = { nowMs: turn.nowMs, effects: [] };
-    const more = { ...(text === "" ? {} : { topic: text }), ...(ref === undefined ? {} : { ref }) };
-    const event = { type: "roomJoined", room: name, kind, members: this.show(warnings), isCurrent, ...more } as const;
+    const refField = ref === undefined ? {} : { ref };
+    const { kind } = this.channel;
+    const event = { type: "roomJoined", ...this.look(warnings), kind, isCurrent, ...refField } as const;
     turn.effects.push({ kind: "show", event }, ...warnings.effects);
+  }
+
+  /**
+   * Looks around: from now on its members count as shown.
+   * @param turn time, and effects for what is to be told of members
+   * @returns what the room is called, who is in it, and what it is about
+   */
+  look(turn: Turn): { readonly room: string; readonly members: RoomMember[]; readonly topic?: string } {
+    const { text = "" } = this.#record.topic ?? {};
+    return { room: this.name, members: this.show(turn), ...(text === "" ? {} : { topic: text }) };
   }
 
   /** Whether its members were named to the person, so that lines can be written there. */

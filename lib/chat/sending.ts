@@ -11,7 +11,8 @@ import { TEXT_MAX_BYTES } from "../e2ee/plaintext.ts";
 import { encodeClientMessage, type EventId, type Fingerprint, type StreamName } from "../wire/messages.ts";
 import { encodeContent } from "./content.ts";
 import type { Keyring } from "./keyring.ts";
-import { Outgoing, type OutgoingLine, type PublishedRoomMessage } from "./outgoing.ts";
+import type { KeptLine } from "./outbox_line.ts";
+import { Outgoing, type OutgoingChange, type OutgoingLine, type PublishedRoomMessage } from "./outgoing.ts";
 import { canBeReached, type People } from "./people.ts";
 import type { RoomChannel } from "./room_channel.ts";
 import type { Turn } from "./turn.ts";
@@ -50,6 +51,35 @@ export class Sending {
   /** Whether so many lines are on their way that no further one is to be taken. */
   get isFull(): boolean {
     return this.#lines.isFull(this.#isLinked);
+  }
+
+  /**
+   * Takes up the lines of earlier runs.
+   * @param lines as they were kept
+   */
+  restore(lines: readonly KeptLine[]): void {
+    this.#lines.restore(lines);
+  }
+
+  /**
+   * Gives up lines to rooms that we are in no more.
+   * @param turn time and effects
+   */
+  dropOrphans(turn: Turn): void {
+    const streams = new Set(
+      this.#lines.unaccepted().flatMap(({ room, stream }) =>
+        room !== null && this.#options.channel(room) === undefined ? [stream] : []
+      ),
+    );
+    for (const stream of streams) this.abandon(stream, turn);
+  }
+
+  /**
+   * Tells what a store is to keep that was not told before.
+   * @returns one change for each line
+   */
+  takeChanges(): OutgoingChange[] {
+    return this.#lines.takeChanges();
   }
 
   /** Notes that the link is gone: lines wait, and what the relay has not answered is handed over again. */
@@ -228,7 +258,7 @@ export class Sending {
     // The relay knows of a departure that we have not heard of yet.
     if (before !== undefined && before.epoch >= channel.membership.epoch) return false;
     if (!await voice.prepare(line.audience, turn)) return false;
-    const claims = voice.claims(before?.m);
+    const claims = voice.claims(before?.m ?? this.#lines.numberOf(line.id));
     const { id, sentAtMs, text } = line;
     const kind = line.kind === "topic" ? "topic" : "text";
     const sealed = await voice.seal(encodeContent({ kind, id, sentAtMs, text, claims }));

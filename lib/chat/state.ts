@@ -6,7 +6,7 @@
 
 import type { Bytes } from "../bytes/writer.ts";
 import type { SessionBookChanges } from "../e2ee/session_book.ts";
-import type { Cursor, Fingerprint, StreamName } from "../wire/messages.ts";
+import type { Cursor, EventId, Fingerprint, StreamName } from "../wire/messages.ts";
 import type { BurntCode } from "./burnt_codes.ts";
 import type { PeerRecord } from "./peer_record.ts";
 import type { PeerRecordChange } from "./trust_book.ts";
@@ -54,6 +54,24 @@ export interface RoomRowChange extends Omit<StoredRoomRow, "value"> {
   readonly value: Bytes | undefined;
 }
 
+/** A line that waits for a relay. */
+export interface StoredLine {
+  /** The relay. */
+  readonly relay: Fingerprint;
+  /** The line, see outbox_line.ts; secret. */
+  readonly value: Bytes;
+}
+
+/** A line that is to be kept, or without a value to be forgotten. */
+export interface LineChange {
+  /** The relay that it is for. */
+  readonly relay: Fingerprint;
+  /** The id of its event. */
+  readonly id: EventId;
+  /** The line; secret. */
+  readonly value: Bytes | undefined;
+}
+
 /** What a client starts from. */
 export interface ChatState {
   /** Prekeys and ratchets; there are none before the first commit. */
@@ -66,6 +84,8 @@ export interface ChatState {
   readonly codes?: readonly BurntCode[];
   /** The rooms that it is in, or was invited to, on every relay. */
   readonly rooms?: readonly StoredRoomRow[];
+  /** What was written and not accepted, on every relay. */
+  readonly outbox?: readonly StoredLine[];
 }
 
 /** What is to be kept of one step, all or nothing. */
@@ -78,6 +98,8 @@ export interface ChatChanges {
   readonly cursors: readonly CursorChange[];
   /** Of rooms, each change the only one of its row. */
   readonly rooms?: readonly RoomRowChange[];
+  /** Of lines that wait for the relay. */
+  readonly outbox?: readonly LineChange[];
   /** Codes that were used up; with `untilMs: 0`, those to forget. */
   readonly codes?: readonly BurntCode[];
 }

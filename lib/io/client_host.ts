@@ -30,7 +30,15 @@ import {
   type RelayPolicy,
 } from "./dial.ts";
 import type { Front, FrontInput } from "./front.ts";
-import { describeEnd, eventOf, mayBeTriedAgain, reasonIn, unsentEvent, withoutSession } from "./link_ends.ts";
+import {
+  describeEnd,
+  eventOf,
+  keptEvent,
+  mayBeTriedAgain,
+  reasonIn,
+  unsentEvent,
+  withoutSession,
+} from "./link_ends.ts";
 import { Reconnect } from "./reconnect.ts";
 import { TcpLink } from "./tcp.ts";
 
@@ -369,13 +377,16 @@ export class ClientHost {
   }
 
   #farewell(end: LinkEnd): ExitCode {
-    const unsent = this.#chat?.unsent() ?? [];
-    const { front, address, policy } = this.#options;
+    const lines = this.#chat?.unsent() ?? [];
+    const { front, address, policy, store } = this.#options;
+    const isKept = store !== undefined && this.#storeError === undefined;
+    if (isKept && lines.length > 0) front.show(keptEvent(lines.length));
+    const unsent = isKept ? [] : lines;
     const hasLeft = this.#hasFinished || (this.#wantsToLeave && end.kind === "closed");
-    const isCutOff = !this.#isLinked && this.#hasBeenReady && unsent.length > 0;
+    const isCutOff = !this.#isLinked && this.#hasBeenReady && lines.length > 0;
     if (hasLeft && !isCutOff && this.#storeError === undefined && this.#finishError === undefined) {
       for (const line of unsent) front.show(unsentEvent(line));
-      return unsent.length === 0 ? 0 : exitCodeFor("unsent");
+      return lines.length === 0 ? 0 : exitCodeFor("unsent");
     }
     const error = this.#storeError ?? this.#finishError ?? errorOfEnd(end, address, policy);
     if (!this.#hasBeenReady) throw this.#hasEntered ? withoutSession(error) : error;

@@ -14,6 +14,7 @@
  * | `relays`   | `HOST:PORT` as it was dialled | which relay that is, see relay_pin.ts             |
  * | `cursors`  | `<relay>/<stream>`           | how far it was read, see cursor_codec.ts           |
  * | `rooms`    | `<relay>/<room>/<row>`       | see chat/room_record.ts and e2ee/room.ts           |
+ * | `outbox`   | `<relay>/<id of the event>`  | see chat/outbox_line.ts                            |
  * | `codes`    | a code that was used up      | until when it is remembered (ms) 8                 |
  *
  * @module
@@ -25,7 +26,7 @@ import { ByteReader, fromUtf8 } from "../bytes/reader.ts";
 import { type Bytes, u64be, utf8 } from "../bytes/writer.ts";
 import type { BurntCode } from "../chat/burnt_codes.ts";
 import { decodePeerRecord, encodePeerRecord } from "../chat/peer_record.ts";
-import type { ChatChanges, ChatState, StoredRoomRow, StoredSessions } from "../chat/state.ts";
+import type { ChatChanges, ChatState, StoredLine, StoredRoomRow, StoredSessions } from "../chat/state.ts";
 import { type Certificate, verifyCertificate } from "../e2ee/certificate.ts";
 import type { WrapOptions } from "../e2ee/data_key.ts";
 import { decodeIdentity, encodeIdentity, type Identity, idOf } from "../e2ee/identity.ts";
@@ -126,6 +127,7 @@ export class ClientStore {
         cursors: await this.#all("cursors", decodeCursor),
         codes: await this.#all("codes", decodeBurntCode),
         rooms: await this.#all("rooms", decodeRoomRow),
+        outbox: await this.#all("outbox", decodeOutboxRow),
       };
     });
   }
@@ -207,7 +209,7 @@ export class ClientStore {
     const rows: RowChange[] = [{ table: "identity", key: IDENTITY, value: encoded }];
     if (before === undefined || equalBytes(before, encoded)) return rows;
     for (const key of [CERTIFICATE, NAME]) rows.push({ table: "identity", key, value: undefined });
-    for (const table of ["keys", "sessions", "cursors", "rooms"]) {
+    for (const table of ["keys", "sessions", "cursors", "rooms", "outbox"]) {
       for await (const { key } of this.#sealed.list(table)) rows.push({ table, key, value: undefined });
     }
     return rows;
@@ -235,6 +237,7 @@ function decodeBurntCode(key: Bytes, value: Bytes): BurntCode {
   return { code: fromUtf8(key), untilMs };
 }
 
+const OUTBOX_KEY = /^([A-Z2-7]{51}[AQ])\/[0-9a-f]{32}$/;
 const ROOM_KEY = /^(?<relay>[A-Z2-7]{51}[AQ])\/(?<room>[A-Z2-7]{51}[AQ])\/(?<name>[a-z0-9/]{1,120})$/;
 
 function decodeRoomRow(key: Bytes, value: Bytes): StoredRoomRow {
@@ -245,7 +248,13 @@ function decodeRoomRow(key: Bytes, value: Bytes): StoredRoomRow {
   return { relay, room, name, value };
 }
 
-function chatRows({ sessions, peers, cursors, codes = [], rooms = [] }: ChatChanges): RowChange[] {
+function decodeOutboxRow(key: Bytes, value: Bytes): StoredLine {
+  const [, relay] = OUTBOX_KEY.exec(fromUtf8(key)) ?? [];
+  if (relay === undefined) throw new DecodeError("Cannot decode row of a line: its key is malformed");
+  return { relay, value };
+}
+
+function chatRows({ sessions, peers, cursors, codes = [], rooms = [], outbox = [] }: ChatChanges): RowChange[] {
   const rows: RowChange[] = [];
   if (sessions.prekeys !== undefined) rows.push({ table: "keys", key: PREKEYS, value: sessions.prekeys });
   if (sessions.forgotten !== undefined) rows.push({ table: "keys", key: FORGOTTEN, value: sessions.forgotten });
@@ -265,5 +274,6 @@ function chatRows({ sessions, peers, cursors, codes = [], rooms = [] }: ChatChan
   for (const { relay, room, name, value } of rooms) {
     rows.push({ table: "rooms", key: utf8(`${relay}/${room}/${name}`), value });
   }
+  for (const { relay, id, value } of outbox) rows.push({ table: "outbox", key: utf8(`${relay}/${id}`), value });
   return rows;
 }

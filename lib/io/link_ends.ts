@@ -60,6 +60,18 @@ export function unsentEvent(line: OutgoingLine): ChatEvent {
 }
 
 /**
+ * Tells that lines wait for the next run.
+ * @param count how many
+ * @returns what to show
+ */
+export function keptEvent(count: number): ChatEvent {
+  const text = `${count} ${
+    count === 1 ? "line waits" : "lines wait"
+  } for the relay and will be sent when you start again`;
+  return { type: "notice", code: "outbox", text };
+}
+
+/**
  * Makes an event of an error.
  * @param error what went wrong
  * @param ref what a script put beside the line that it is about, if any

@@ -36,3 +36,29 @@ Deno.test("a client killed under load goes on in its sessions, and nobody meets 
   assert(texts.length >= accepted, `${texts.length} of at least ${accepted} accepted lines were read`);
   assertEquals(seen.filter(({ type }) => type === "notice" || type === "error"), []);
 });
+
+Deno.test("lines that waited for a dead relay when their client was killed are sent by the next, once and in order", async () => {
+  await using stage = new Stage();
+  const relayDir = await stage.directory();
+  const dataDir = await stage.directory();
+  const relay = await stage.relay({ dataDir: relayDir });
+  const [bob] = await stage.clients(relay, "bob");
+  const { process: alice } = await stage.client(relay, "alice", { dataDir });
+  await bob.next("joined");
+  relay.process.signal("SIGKILL");
+  await alice.next("link");
+  for (const text of ["one", "two"]) await alice.send({ type: "say", text });
+  await alice.send({ type: "command", line: "/help" });
+  await alice.next("notice", ({ code }) => code === "help"); // the lines before it are kept by then
+  alice.signal("SIGKILL");
+  await alice.exit();
+  const second = await stage.relay({ dataDir: relayDir, port: relay.port });
+  const { process: again } = await stage.client(second, "alice", { dataDir });
+  for (const text of ["one", "two"]) assertEquals((await bob.next("message"))["text"], text);
+  assertEquals(
+    (await again.next("notice", ({ code }) => code === "outbox"))["text"],
+    "2 lines of last time are sent now",
+  );
+  await again.send({ type: "say", text: "three" });
+  assertEquals((await bob.next("message"))["text"], "three");
+});

@@ -64,6 +64,7 @@ Deno.test("ClientStore.load() of a new directory gives nobody and nothing", asyn
       name: undefined,
       relays: [],
       rooms: [],
+      outbox: [],
       sessions: undefined,
       peers: [],
       cursors: [],

@@ -11,7 +11,7 @@ import { Chat } from "../../lib/chat/chat.ts";
 import { type Command, parseLine, type SessionCommand } from "../../lib/chat/commands.ts";
 import type { ChatEffect, ChatInput } from "../../lib/chat/effects.ts";
 import type { ChatEvent } from "../../lib/chat/events.ts";
-import type { ChatChanges, ChatState, StoredCursor, StoredRoomRow } from "../../lib/chat/state.ts";
+import type { ChatChanges, ChatState, StoredCursor, StoredLine, StoredRoomRow } from "../../lib/chat/state.ts";
 import { generateDhKeyPair } from "../../lib/crypto/dh.ts";
 import { type RandomBytes, secureRandom } from "../../lib/crypto/random.ts";
 import { type Certificate, createCertificate } from "../../lib/e2ee/certificate.ts";
@@ -51,11 +51,12 @@ export class Kept {
   readonly #cursors = new Map<string, StoredCursor>();
   readonly #codes = new Map<string, number>();
   readonly #rooms = new Map<string, StoredRoomRow>();
+  readonly #outbox = new Map<string, StoredLine>();
   #prekeys: Bytes | undefined;
   #forgotten: Bytes | undefined;
 
   /** Keeps changes. */
-  commit({ sessions, peers, cursors, codes = [], rooms = [] }: ChatChanges): void {
+  commit({ sessions, peers, cursors, codes = [], rooms = [], outbox = [] }: ChatChanges): void {
     this.#prekeys = sessions.prekeys ?? this.#prekeys;
     this.#forgotten = sessions.forgotten ?? this.#forgotten;
     for (const { fingerprint, encoded } of sessions.peers) set(this.#sessions, fingerprint, encoded);
@@ -70,6 +71,7 @@ export class Kept {
     for (const { relay, room, name, value } of rooms) {
       set(this.#rooms, `${relay}/${room}/${name}`, value && { relay, room, name, value });
     }
+    for (const { relay, id, value } of outbox) set(this.#outbox, `${relay}/${id}`, value && { relay, value });
   }
 
   /** What a client starts from. */
@@ -79,7 +81,14 @@ export class Kept {
       : { prekeys: this.#prekeys, forgotten: this.#forgotten, peers: [...this.#sessions.values()] };
     const codes = [...this.#codes].map(([code, untilMs]) => ({ code, untilMs }));
     const rooms = [...this.#rooms.values()];
-    return { sessions, peers: [...this.#peers.values()], cursors: [...this.#cursors.values()], codes, rooms };
+    return {
+      sessions,
+      peers: [...this.#peers.values()],
+      cursors: [...this.#cursors.values()],
+      codes,
+      rooms,
+      outbox: [...this.#outbox.values()],
+    };
   }
 
   /** An old copy of a directory, to be put back later. */
@@ -91,6 +100,7 @@ export class Kept {
     for (const [key, value] of this.#peers) copy.#peers.set(key, value);
     for (const [key, value] of this.#cursors) copy.#cursors.set(key, value);
     for (const [key, value] of this.#rooms) copy.#rooms.set(key, value);
+    for (const [key, value] of this.#outbox) copy.#outbox.set(key, value);
     return copy;
   }
 }
