@@ -262,22 +262,6 @@ export class RoomPlace {
     this.#reading.expire(turn);
   }
 
-  /**
-   * Does what is due.
-   * @param turn time and effects
-   */
-  tick(turn: Turn): void {
-    this.#reading.tick(turn);
-  }
-
-  /**
-   * Tells when that is.
-   * @returns the time; `Infinity` when nothing is due
-   */
-  nextDueMs(): number {
-    return this.#reading.nextDueMs();
-  }
-
   /** Notes that the person was told of another history and goes on all the same. */
   resume(): void {
     this.#reading.resume();

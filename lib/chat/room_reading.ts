@@ -15,7 +15,10 @@ import type { Topic } from "./room_record.ts";
 import type { Showing } from "./showing.ts";
 import { notice, type Turn } from "./turn.ts";
 
-/** How long a message may wait for its key before the person is told. */
+/**
+ * How much later than another a message that waits for its key was placed when the person is told. What was written before
+ * its author was shown us may wait as well, for nothing: it was placed in a moment.
+ */
 export const KEY_AWAITED_MS = 30_000;
 
 /** What reading works with. */
@@ -43,7 +46,7 @@ export class RoomReading {
   #toldMissing = 0;
   /** Members of whom it was told that they see another history. */
   readonly #forked = new Set<Fingerprint>();
-  /** Members whose messages wait for their key: since when, until the person was told. */
+  /** Members whose messages wait for their key: when the first was placed, until the person was told. */
   readonly #awaited = new Map<Fingerprint, number>();
   #isPaused = false;
 
@@ -73,9 +76,8 @@ export class RoomReading {
   take(heard: readonly RoomHeard[], turn: Turn): void {
     for (const one of heard) {
       if (one.kind === "opened") this.#takeOpened(one.message, turn);
-      else if (one.kind === "held") {
-        if (!this.#awaited.has(one.sender)) this.#awaited.set(one.sender, turn.nowMs + KEY_AWAITED_MS);
-      } else if (one.kind === "refused") this.#tellRefused(one, turn);
+      else if (one.kind === "held") this.#takeHeld(one, turn);
+      else if (one.kind === "refused") this.#tellRefused(one, turn);
     }
   }
 
@@ -88,32 +90,6 @@ export class RoomReading {
     this.#toldMissing += count;
     this.#options.channel.missed();
     turn.effects.push({ kind: "show", event: { type: "gap", place: this.#place, count } });
-  }
-
-  /**
-   * Tells of messages whose keys should have come by now: their author left us out, or the relay keeps the key back.
-   * @param turn time and effects
-   */
-  tick(turn: Turn): void {
-    const { channel } = this.#options;
-    for (const [who, dueMs] of this.#awaited) {
-      const isWaiting = channel.waitingOf(who) > 0;
-      if (!isWaiting) this.#awaited.delete(who);
-      if (!isWaiting || dueMs > turn.nowMs) continue;
-      this.#awaited.set(who, Infinity); // told once
-      const text = `What ${
-        this.#nameOf(who)
-      } writes in #${channel.room.name} cannot be opened yet: their key has not come`;
-      notice(turn, "cannotOpen", text);
-    }
-  }
-
-  /**
-   * Tells when that is.
-   * @returns the time; `Infinity` when nothing waits
-   */
-  nextDueMs(): number {
-    return Math.min(Infinity, ...this.#awaited.values());
   }
 
   /**
@@ -141,6 +117,18 @@ export class RoomReading {
 
   get #place(): { readonly room: string } {
     return { room: this.#options.channel.room.name };
+  }
+
+  /** The relay keeps the key back, or its author leaves us out. */
+  #takeHeld({ sender, atMs }: Extract<RoomHeard, { kind: "held" }>, turn: Turn): void {
+    const { channel } = this.#options;
+    if (channel.waitingOf(sender) === 1) this.#awaited.set(sender, atMs);
+    if (atMs - (this.#awaited.get(sender) ?? atMs) < KEY_AWAITED_MS) return;
+    this.#awaited.set(sender, Infinity); // told once
+    const text = `What ${
+      this.#nameOf(sender)
+    } writes in #${channel.room.name} cannot be opened yet: their key has not come`;
+    notice(turn, "cannotOpen", text);
   }
 
   #takeOpened(message: OpenedRoomMessage, turn: Turn): void {

@@ -223,10 +223,7 @@ export class RoomStay {
    */
   async tick(turn: Turn): Promise<void> {
     const { place, absence, dropped } = this.#options;
-    if (place.phase === "in") {
-      place.tick(turn);
-      await absence.tick(turn);
-    }
+    if (place.phase === "in") await absence.tick(turn);
     const isLate = this.#addDueMs !== undefined && turn.nowMs >= this.#addDueMs;
     if (!isLate) return;
     if (this.#exit !== undefined) return await dropped({ reason: "declined", ...refFieldOf(this.#exit.ref) }, turn);
@@ -240,7 +237,7 @@ export class RoomStay {
    */
   nextDueMs(nowMs: number): number {
     const { place, absence } = this.#options;
-    if (place.phase === "in") return Math.min(place.nextDueMs(), absence.nextDueMs(nowMs));
+    if (place.phase === "in") return absence.nextDueMs(nowMs);
     return place.phase === "entering" || place.phase === "leaving" ? this.#addDueMs ?? Infinity : Infinity;
   }
 

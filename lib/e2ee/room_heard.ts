@@ -59,7 +59,7 @@ export type RoomRefusal =
  */
 export type RoomHeard =
   | { readonly kind: "opened"; readonly message: OpenedRoomMessage }
-  | { readonly kind: "held"; readonly sender: Fingerprint }
+  | { readonly kind: "held"; readonly sender: Fingerprint; readonly atMs: number }
   | { readonly kind: "skipped" | "repeat" }
   | { readonly kind: "refused"; readonly reason: RoomRefusal; readonly sender: Fingerprint | undefined };
 

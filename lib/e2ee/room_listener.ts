@@ -240,7 +240,7 @@ export class RoomListener {
     this.#held.set(held.seq, held);
     this.#heldBytes += held.message.length;
     this.#changed.add(heldName(held));
-    return { kind: "held", sender };
+    return { kind: "held", sender, atMs: held.atMs };
   }
 
   #unhold(held: HeldMessage): void {
