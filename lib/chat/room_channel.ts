@@ -51,6 +51,8 @@ export class RoomChannel {
   readonly #ownOps: OwnOps;
   /** How often we still try to join; a relay that plays with us must not keep us at it for ever. */
   #joinsLeft = TRIES_MAX;
+  /** Whether we are a member as far as the person knows, so that a leave of ours in the log was meant to be one. */
+  #isStaying: boolean;
   /** Whether ops of ours may have lost their answers with a link. */
   #isRelinked = false;
   /** Where we stand in its stream. */
@@ -62,6 +64,7 @@ export class RoomChannel {
     this.#options = options;
     this.#self = options.author.certificate.fingerprint;
     this.#core = core;
+    this.#isStaying = core.isMember;
     const { author, people, keyring, nextRef } = options;
     this.#ownOps = new OwnOps({ author, stream: this.stream, newEventId: () => keyring.newEventId() });
     this.following = new RoomFollowing({ room: options.room.id, stream: this.stream, nextRef });
@@ -339,9 +342,17 @@ export class RoomChannel {
     const { applied, released } = await this.#core.placeOp(op, { ...place, nowMs: turn.nowMs });
     const context = this.#core.membership.context(turn.nowMs);
     const own = await this.#ownOps.applied(op, applied, { ...turn, context });
+    const hasLeft = own === undefined && this.#isStaying && this.#isOwnLeave(applied);
+    if (hasLeft) this.#joinsLeft = 0; // an earlier run asked for it and did not live to hear of it
+    if (this.following.isOn) this.#isStaying = this.#core.isMember;
     const news = this.#news(applied, turn);
     if (own?.kind === "done" && own.op.kind === "join") this.#joinsLeft = TRIES_MAX;
-    return { news, released, atMs: place.atMs, own, otherHistoryOf: otherHistoryOf(applied) };
+    return { hasLeft, news, released, atMs: place.atMs, own, otherHistoryOf: otherHistoryOf(applied) };
+  }
+
+  #isOwnLeave(applied: AppliedOp): boolean {
+    return applied.valid && applied.change.kind === "left" &&
+      applied.change.member.certificate.fingerprint === this.#self;
   }
 
   #news(applied: AppliedOp, turn: Turn): MembershipNews {

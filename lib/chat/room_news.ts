@@ -33,6 +33,8 @@ export interface PlacedOp {
   readonly released: readonly RoomHeard[];
   /** The relay's time. */
   readonly atMs: number;
+  /** Whether it is a leave of ours from an earlier run. */
+  readonly hasLeft?: boolean;
   /** What became of an op of ours, if it is one. */
   readonly own?: OwnOpOutcome | undefined;
   /** Whose op it was that names other members than we had at that place, if it does. */

@@ -315,12 +315,14 @@ export class RoomStay {
     if (!this.#exit?.isDeclined) place.placed(placed, turn);
     if (placed.own !== undefined) await this.#concluded(placed.own, turn);
     const { news } = placed;
+    if (placed.hasLeft) return await dropped({ reason: "left" }, turn);
     if (news.kind !== "removed" || news.person !== undefined || place.phase === "gone") return;
     if (place.channel.kind === "open") {
       return notice(turn, "rejoined", `You were away from #${place.name} for long: you join it anew`);
     }
     // What the log tells of the past is settled once all of it is known.
-    if (place.phase === "in" && !place.channel.isMember) {
+    const isIn = place.phase === "in" || (place.phase === "leaving" && !this.#exit?.isDeclined);
+    if (isIn && !place.channel.isMember) {
       await dropped({ reason: "removed", by: place.nameOf(news.by) }, turn);
     }
   }

@@ -243,9 +243,10 @@ export class Sending {
     const channel = this.#options.channel(room);
     if (channel === undefined) return false; // on its way into the room
     const { voice } = channel;
-    // What was with the relay when a link was lost may stand in the stream: that is heard first.
+    // First it is heard what happened meanwhile: what was with the relay when a link was lost may stand in the stream, and
+    // we may be no member any more.
+    if (!this.#options.hasCaughtUp(line.stream)) return false;
     const isUnanswered = this.#lines.isUnanswered(line.id);
-    if (isUnanswered && !this.#options.hasCaughtUp(line.stream)) return false;
     // What was written before would be refused by now: it is sealed again first, so that the order stays.
     const oldest = this.#lines.oldestPublished(line.stream);
     if (oldest !== undefined && voice.isStale(oldest)) return false;

@@ -75,8 +75,8 @@ export class World {
   async take(step: Step): Promise<void> {
     const done = await this.#do(step);
     if (done === undefined) return;
-    if (step.isSettled) await this.net.settle();
-    this.#note(done + (step.isSettled ? "" : " …"));
+    await this.net.settle(step.settled);
+    this.#note(step.settled === Infinity ? done : `${done} (${step.settled} packets arrive)`);
   }
 
   /** Lets go on what was held back, brings everybody back who can, and lets each room be spoken in once more. */

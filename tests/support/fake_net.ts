@@ -325,9 +325,11 @@ export class FakeNet {
     await this.settle();
   }
 
-  /** Lets everything happen that is under way. */
-  async settle(): Promise<void> {
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+  /** Lets everything happen that is under way, or what follows from the next so many packets that arrive. */
+  async settle(most = Infinity): Promise<void> {
+    for (; most > 0; most--) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
       if (this.#keepBack(next.to, "toClient", next.packet)) continue;
       this.#waitingFor.set(next.to, (this.#waitingFor.get(next.to) ?? 1) - 1);
       const client = this.clients.get(next.to);
