@@ -38,6 +38,8 @@ export interface Line {
   readonly id: EventId;
   /** Whom its author had been shown as members, as far as these had not been shown to be gone. */
   readonly shown: ReadonlySet<Fingerprint>;
+  /** Who of them was away, as far as its author had been told. */
+  readonly away: ReadonlySet<Fingerprint>;
   /** How many ops the relay had placed in the room by then. */
   readonly epoch: number;
   /** In which life of its author's client. */
@@ -187,6 +189,7 @@ export class World {
     person.isReady = false;
     person.isSlow = false;
     person.shown.clear();
+    person.away.clear();
     const random = drawnFrom(`${handle} ${person.lives}`);
     person.client = await this.net.link(handle, { identity, certificate, kept, random });
     return `${handle} ${person.lives > 1 ? "comes back" : "comes"}`;
@@ -218,12 +221,12 @@ export class World {
   async #write(by: Person, command: Extract<Command, { kind: "say" | "topic" }> & { room: string }): Promise<void> {
     const { client, lives: life } = by;
     const { room } = command;
-    const shown = new Set(by.shown.get(room));
+    const [shown, away] = [new Set(by.shown.get(room)), new Set(by.away)];
     const { epoch } = this.#stand(room);
     await client?.command(command, command.text);
     for (const { id, kind, text } of client?.chat.unsent() ?? []) {
       if (kind === "invitation" || this.lines.has(id)) continue;
-      this.lines.set(id, { kind, text, by, room, id, shown, epoch, life });
+      this.lines.set(id, { kind, text, by, room, id, shown, away, epoch, life });
     }
   }
 

@@ -8,7 +8,15 @@ import { parseRoomMessage } from "../../lib/e2ee/room_message.ts";
 import type { EventId } from "../../lib/wire/messages.ts";
 import { isOpen, type World } from "./_rooms_model.ts";
 import type { Person } from "./_rooms_model_people.ts";
-import { isExcused, isHeard, type PlacedLine, type RoomTruth, truthOf, verdictOf } from "./_rooms_model_truth.ts";
+import {
+  isExcused,
+  isHeard,
+  isPassedBy,
+  type PlacedLine,
+  type RoomTruth,
+  truthOf,
+  verdictOf,
+} from "./_rooms_model_truth.ts";
 
 /** What was seen in all runs, so that a test can tell whether they say anything. */
 export interface Seen {
@@ -137,7 +145,7 @@ function leftOut(reader: Person, { truths, reads }: Run): string[] {
   const read = reads.get(reader) ?? new Set();
   return truths.flatMap(({ room, lines }) => {
     const isLeftOut = (placed: PlacedLine) =>
-      isExcused(lines, placed, { reader, reads: read }) || (reader.isEphemeral && reader.wasCutAt(room, placed.seq));
+      isExcused(lines, placed, { reader, reads: read }) || isPassedBy(reader, placed);
     return lines.filter(isLeftOut).map(({ line }) => `${line.by.handle} in #${room}`);
   });
 }

@@ -72,6 +72,8 @@ export class Person {
   readonly sights: Sight[] = [];
   /** Whom the client that runs has shown, by room: the rooms that it is in. */
   readonly shown = new Map<string, Set<Fingerprint>>();
+  /** Whom the client that runs has shown to be away. */
+  readonly away = new Set<Fingerprint>();
   readonly invitedTo = new Set<string>();
   /** Of each time without a line, the places in the rooms from which until which it was. */
   readonly cuts: { readonly from: ReadonlyMap<string, number>; until?: ReadonlyMap<string, number> }[] = [];
@@ -133,17 +135,22 @@ export class Person {
       case "roomJoined":
         this.isReady = true;
         this.shown.set(room, new Set(event.members.map(({ fingerprint }) => fingerprint)));
+        for (const { fingerprint, isHere } of event.members) if (!isHere) this.away.add(fingerprint);
         this.invitedTo.delete(room);
         return;
       case "members":
         for (const { fingerprint } of event.members) shown?.add(fingerprint);
         return;
       case "joined":
+        this.away.delete(event.fingerprint);
+        shown?.add(event.fingerprint);
+        return;
       case "memberAdded":
         shown?.add(event.fingerprint);
         return;
       case "left":
         if (event.reason === "left") shown?.delete(event.fingerprint);
+        else this.away.add(event.fingerprint);
         return;
       case "memberRemoved":
         shown?.delete(event.fingerprint);

@@ -8,7 +8,7 @@
  *             not been shown when it was written
  *     may     who went and came back between writing and sealing; of whom its author was told that they cannot read it
  *             yet; who is a member and has left the place where it would be read (said no, or went before the room was
- *             open to them); an ephemeral client that is gone, or had no line when it was placed: nothing waits for it
+ *             open to them); an ephemeral client that is gone, or was away: nothing waits for it
  *     must    everybody else, also who is taken out later, and who is away and comes back
  *
  * No line is on its way across a departure from a room that people are invited to, nor across more than 64 in an open
@@ -102,10 +102,16 @@ export function verdictOf(
   const isFor = line.shown.has(reader.certificate.fingerprint);
   if (from === undefined || from > sealed || !isFor || !members.has(line.by)) return "never";
   if (from > line.epoch || reader.isGone) return "may";
-  if (reader.isEphemeral && reader.wasCutAt(room, placed.seq)) return "may";
+  if (isPassedBy(reader, placed)) return "may";
   if (isExcused(lines, placed, { reader, reads: reads.get(reader) ?? new Set() })) return "may";
   const membership = memberships.get(reader)?.find((one) => one.from === from) as Membership;
   return isHeard(reader, room, { ...membership, seq: placed.seq }) ? "must" : "may";
+}
+
+/** Whether an ephemeral client was away, at the place of a line or for its author: nothing waits for it. */
+export function isPassedBy(reader: Person, { line, seq }: PlacedLine): boolean {
+  if (!reader.isEphemeral) return false;
+  return reader.wasCutAt(line.room, seq) || line.away.has(reader.certificate.fingerprint);
 }
 
 /** Whether its author was told that somebody cannot read it, and they read nothing of that author since then. */
