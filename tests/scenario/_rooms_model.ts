@@ -65,11 +65,11 @@ export class World {
   }
 
   /** The early ones come, one after the other, and into the den if there is one. */
-  static async begin({ cast, early, hasDen }: Pick<Plan, "cast" | "early" | "hasDen">): Promise<World> {
+  static async begin({ cast, early, den }: Pick<Plan, "cast" | "early" | "den">): Promise<World> {
     const world = new World(await FakeNet.create(RELAY_PUBLIC, 31 * DAY_MS), cast);
     for (const person of world.people.slice(0, early)) await world.#come(person);
     await world.net.settle();
-    if (hasDen) await world.#fillDen();
+    if (den !== "none") await world.#fillDen(den === "full");
     return world;
   }
 
@@ -264,7 +264,7 @@ export class World {
     return `${person.handle} creates #${name}`;
   }
 
-  async #fillDen(): Promise<void> {
+  async #fillDen(isAccepted: boolean): Promise<void> {
     const [founder, ...others] = this.people.filter((person) => person.isHere);
     const name = founder && await this.#create(founder);
     if (founder === undefined || name === undefined) return;
@@ -272,10 +272,12 @@ export class World {
     for (const other of others) {
       await this.#command(founder, "invite", INVITE_ROOMS[0], other.handle);
       await this.net.settle();
-      await this.#command(other, "join", INVITE_ROOMS[0]);
+      if (isAccepted) await this.#command(other, "join", INVITE_ROOMS[0]);
       await this.net.settle();
     }
-    this.#note(`${name} and invites ${others.map(({ handle }) => handle).join(", ") || "nobody"}`);
+    const invited = others.map(({ handle }) => handle).join(", ");
+    const answer = isAccepted ? "who come" : "who have not answered";
+    this.#note(invited === "" ? name : `${name} and invites ${invited}, ${answer}`);
   }
 
   async #ask(person: Person): Promise<void> {

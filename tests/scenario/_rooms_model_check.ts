@@ -6,7 +6,7 @@ import { encodeHex } from "@std/encoding/hex";
 import type { NoticeCode } from "../../lib/chat/events.ts";
 import { parseRoomMessage } from "../../lib/e2ee/room_message.ts";
 import type { EventId } from "../../lib/wire/messages.ts";
-import { isOpen, type World } from "./_rooms_model.ts";
+import { isOpen, type Line, type World } from "./_rooms_model.ts";
 import type { Person } from "./_rooms_model_people.ts";
 import {
   isExcused,
@@ -58,7 +58,7 @@ export async function faultsOf(world: World, seen: Seen): Promise<string[]> {
   const reads = new Map(world.people.map((person) => [person, readBy(person)]));
   const faults = [
     ...world.people.flatMap((person) => clientFaults(person, world)),
-    ...lostFaults({ world, truths, reads }),
+    ...writingFaults({ world, truths, reads }),
     ...world.people.flatMap((person) => toldFaults(person, { world, truths, reads })),
     ...truths.flatMap((truth) => readingFaults(truth, world, { reads, seen })),
     ...(await Promise.all(truths.map((truth) => keyFaults(truth, world, reads)))).flat(),
@@ -103,16 +103,37 @@ function clientFaults(person: Person, { net }: World): string[] {
   return [...faults, ...unsent.map(({ text }) => `${handle} waits for ever with ${text}`)];
 }
 
-/** What was written is placed, or its author hears that it was not; only a crash takes it away in silence. */
-function lostFaults({ world, truths }: Run): string[] {
-  const placed = new Set(truths.flatMap((truth) => truth.lines.map(({ line }) => line.id)));
-  return [...world.lines.values()].flatMap(({ kind, id, text, by, life }) => {
-    const answers = by.sights.map(({ event }) => event).filter((event) => "ref" in event && event.ref === text);
-    const hasFailed = answers.some(({ type }) => type === "error");
-    if (placed.has(id)) return hasFailed ? [`${by.handle} is told that ${text} was not sent, and it was`] : [];
-    const isMissed = kind === "text" && life === by.lives && by.isLinked && !hasFailed;
-    return isMissed ? [`${by.handle} is not told what became of ${text}`] : [];
-  });
+/** What was written is placed once and in its order, or its author hears that it was not, also after a crash. */
+function writingFaults(run: Run): string[] {
+  const { world, truths } = run;
+  const placed = truths.flatMap(({ lines }) => lines.map(({ line }) => line));
+  const written = [...world.lines.values()];
+  const faults = world.people.flatMap(({ handle, certificate }) =>
+    truths.flatMap(({ room, lines }) => {
+      const own = lines.map(({ line }) => line).filter(({ by }) => by.certificate === certificate);
+      const order = own.map((line) => written.indexOf(line));
+      return order.some((at, i) => i > 0 && at < (order[i - 1] as number))
+        ? [`${handle} is reordered in #${room}`]
+        : [];
+    })
+  );
+  for (const line of written) {
+    const { kind, id, text, by } = line;
+    const accepted = by.sights.filter(({ event }) => event.type === "accepted" && event.id === id).length;
+    if (accepted > 1) faults.push(`${by.handle} is told again that ${text} was accepted`);
+    if (kind !== "text" || !by.isLinked) continue;
+    const [isPlaced, hasFailed] = [placed.includes(line), isToldLost(line)];
+    if (isPlaced && hasFailed) faults.push(`${by.handle} is told that ${text} was not sent, and it was`);
+    if (isPlaced && accepted === 0) faults.push(`${by.handle} is not told that ${text} was accepted`);
+    if (!isPlaced && !hasFailed) faults.push(`${by.handle} is not told what became of ${text}`);
+  }
+  return faults;
+}
+
+function isToldLost({ by, text }: Line): boolean {
+  return by.sights.some(({ event }) =>
+    event.type === "error" && (event.ref === text || event.message.endsWith(`: ${text}`))
+  );
 }
 
 /** People are told of what they cannot read when its author was told so too, or when it is lost, and never else. */
@@ -155,10 +176,10 @@ function isAbout(text: string, of: string): boolean {
   return of.split(" in ").every((word) => text.includes(word));
 }
 
-/** What was written and died with its author's client; it may have been numbered by then, and then it is missing. */
+/** What was given up, or died with an ephemeral client; it may have been numbered by then, and then it is missing. */
 function lostLines({ lines }: World, truths: readonly RoomTruth[]): string[] {
   const placed = new Set(truths.flatMap((truth) => truth.lines.map(({ line }) => line.id)));
-  return [...lines.values()].filter(({ id, by, life }) => !placed.has(id) && (life < by.lives || !by.isLinked))
+  return [...lines.values()].filter((line) => !placed.has(line.id) && (line.by.isGone || isToldLost(line)))
     .map(({ by, room }) => `${by.handle} in #${room}`);
 }
 
@@ -182,15 +203,8 @@ function readingFaults(
       else if (places.slice(0, i).some((before) => before > place)) faults.push(`${handle} reads ${text} too late`);
     }
     for (const placed of lines) {
-      const { kind, text, by, id, life } = placed.line;
-      if (by === reader) {
-        if (kind === "topic") continue;
-        const wasTold = by.sights.some(({ event }) => event.type === "accepted" && event.id === id);
-        if (!wasTold && life === by.lives && by.isLinked) {
-          faults.push(`${handle} is not told that ${text} was accepted`);
-        }
-        continue;
-      }
+      const { kind, text, by, id } = placed.line;
+      if (by === reader) continue;
       const verdict = verdictOf(truth, placed, { reader, reads });
       seen[verdict]++;
       if (kind === "topic") continue;

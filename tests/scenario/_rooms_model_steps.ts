@@ -43,8 +43,8 @@ export interface Plan {
   readonly cast: readonly number[];
   /** How many of them are there from the start, one at least. */
   readonly early: number;
-  /** Whether the first of them has a room already that they invited all others to who are there. */
-  readonly hasDen: boolean;
+  /** Whether the first of them has a room already that they invited all others to who are there, and these said yes. */
+  readonly den: "none" | "asked" | "full";
   readonly steps: readonly Step[];
 }
 
@@ -95,6 +95,6 @@ export const plans: fc.Arbitrary<Plan> = fc.record({
     { weight: 1, arbitrary: castOf(12) },
   ),
   early: fc.integer({ min: 1, max: CAST.length }),
-  hasDen: fc.boolean(),
+  den: fc.constantFrom("none", "asked", "full"),
   steps: fc.array(step, { minLength: 1, maxLength: 24, size: "max" }),
 });
