@@ -22,7 +22,8 @@ import { encodeClientMessage, type Fingerprint, type Packet, type RelayMessage }
 import type { WordList } from "../pake/code.ts";
 import { isAboutMailbox } from "./code_sessions.ts";
 import type { SessionCommand } from "./commands.ts";
-import type { ChatEffect, ChatInput, Effects } from "./effects.ts";
+import { EarlyEvents } from "./early_events.ts";
+import type { ChatEffect, ChatInput } from "./effects.ts";
 import type { ChatEvent } from "./events.ts";
 import { KeyCommands } from "./key_commands.ts";
 import { type ChatParts, makeParts } from "./chat_parts.ts";
@@ -44,8 +45,6 @@ import { Writing } from "./writing.ts";
 
 /** How long a client that leaves waits for the relay to accept what is pending. */
 export const LEAVE_TIMEOUT_MS = 10_000;
-/** What may be told before `ready`, and waits for it; an honest relay says next to nothing then. */
-const EARLY_EVENTS_MAX = 256;
 
 /** What a client is and where. */
 export interface ChatOptions {
@@ -85,8 +84,7 @@ export class Chat {
   readonly #links: LinkWatch;
   readonly #inboxStream: string;
   #phase: Phase = "calling";
-  /** What happened before `ready`, which is always shown first. */
-  #early: ChatEvent[] = [];
+  readonly #early = new EarlyEvents();
   #leaveDueMs: number | undefined;
   #hasLeftRooms = false;
   #wakeAtMs: number | undefined;
@@ -139,6 +137,11 @@ export class Chat {
     return this.#sessions.takesLines && !this.#presence.questions.isFull && !this.#rooms.isMoving;
   }
 
+  /** Whether the link may be made anew without a loss: not while mailboxes hang on it, and not on the way in or out. */
+  get mayRenew(): boolean {
+    return this.#phase === "ready" && this.#sessions.isIdle && !this.#rooms.isMoving;
+  }
+
   /**
    * Lists what was written and not accepted, for when the link is lost.
    * @returns the lines, in order
@@ -185,7 +188,7 @@ export class Chat {
         break;
       case "unlinked":
         this.#phase = "calling";
-        this.#links.lost(input.why, turn);
+        this.#links.lost(input, turn);
         break;
       case "tick":
         await this.#tick(turn);
@@ -197,7 +200,7 @@ export class Chat {
     if (this.#sessions.end !== undefined || this.#rooms.failure !== undefined) this.#leave(turn);
     await this.#finishIfDone(turn);
     this.#askToWake(turn);
-    return this.#isEntered || this.#links.isAgain ? turn.effects : this.#holdBack(turn.effects);
+    return this.#isEntered || this.#links.isAgain ? turn.effects : this.#early.hold(turn.effects);
   }
 
   /** Whether the client is there for one session by code, and in no room. */
@@ -314,8 +317,7 @@ export class Chat {
     }
     turn.effects.push(...warnings.effects);
     takeUpOutbox(this.#sending, turn);
-    for (const event of this.#early) this.#show(event, turn);
-    this.#early = [];
+    this.#early.release(turn);
     if (session !== undefined) this.#sessions.begin(session, turn);
     else this.#rooms.beginOthers(turn);
   }
@@ -383,15 +385,6 @@ export class Chat {
     if (atMs === this.#wakeAtMs || atMs === Infinity) return; // nothing is due before the relay lets us in
     this.#wakeAtMs = atMs;
     turn.effects.push({ kind: "wakeAt", atMs });
-  }
-
-  /** Keeps what is to be shown until the room is entered. */
-  #holdBack(effects: Effects): Effects {
-    for (const effect of effects) if (effect.kind === "show") this.#early.push(effect.event);
-    if (this.#early.length > EARLY_EVENTS_MAX) {
-      throw new ProtocolError("Cannot take so much before the room is entered");
-    }
-    return effects.filter((effect) => effect.kind !== "show");
   }
 
   #show(event: ChatEvent, turn: Turn): void {

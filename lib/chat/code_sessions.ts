@@ -314,6 +314,11 @@ export class CodeSessions {
     this.#options.told({ kind: "secured", person }, turn);
   }
 
+  /** Whether no mailbox is open, so that nothing is lost with the link. */
+  get isIdle(): boolean {
+    return this.#pending === undefined && this.#watched.size === 0;
+  }
+
   /**
    * Notes that the link is gone, and with it every mailbox: what was not agreed on yet has failed.
    * @param turn time and effects

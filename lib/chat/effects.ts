@@ -16,8 +16,11 @@ export type ChatInput =
   /** The person, or a script, wants something. */
   | { readonly kind: "command"; readonly command: Command; readonly nowMs: number; readonly ref?: Ref }
   | { readonly kind: "tick"; readonly nowMs: number }
-  /** The link is gone, and another is tried; why, as the end of a sentence for the person. */
-  | { readonly kind: "unlinked"; readonly why: string; readonly nowMs: number };
+  /**
+   * The link is gone, and another is tried; why, as the end of a sentence for the person. A renewal is one that we ended
+   * ourselves to take new keys: nobody is told while it is short.
+   */
+  | { readonly kind: "unlinked"; readonly why: string; readonly nowMs: number; readonly isRenewal?: boolean };
 
 /** What the driver does for the core, in order. */
 export type ChatEffect =

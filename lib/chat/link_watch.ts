@@ -1,7 +1,8 @@
 /**
  * A client whose link comes and goes. What belongs to one link alone is forgotten with it (who is here, requests,
  * mailboxes); what the relay's logs and our own state hold goes on where it stands over the next one. The person is told
- * that the link is gone, and that it is back once everything that came meanwhile was read.
+ * that the link is gone, and that it is back once everything that came meanwhile was read; of a link that is only made
+ * anew for fresh keys they hear nothing.
  * @module
  */
 
@@ -23,7 +24,7 @@ export interface LinkWatchOptions {
 /** The links of one client, one after another. */
 export class LinkWatch {
   readonly #options: LinkWatchOptions;
-  #state: "first" | "lost" | "catchingUp" | "back" = "first";
+  #state: "first" | "renewing" | "lost" | "catchingUp" | "back" = "first";
   #linkedAtMs = 0;
 
   /**
@@ -41,19 +42,21 @@ export class LinkWatch {
 
   /**
    * Takes in that the link is gone.
-   * @param why a sentence's end for the person
+   * @param end a sentence's end for the person, and whether we ended it ourselves to make it anew
    * @param turn time and effects
    */
-  lost(why: string, turn: Turn): void {
-    const { parts: { presence, keyring, receiving, sending, rooms }, sessions } = this.#options;
+  lost({ why, isRenewal = false }: { readonly why: string; readonly isRenewal?: boolean }, turn: Turn): void {
+    const { parts: { presence, keyring, receiving, sending, rooms, showing }, sessions } = this.#options;
     presence.unlink();
     keyring.unlink();
     receiving.unlink();
     sending.unlink();
     rooms.unlink(turn);
     sessions.unlink(turn);
-    const isNews = this.#state !== "lost";
-    this.#state = "lost";
+    const isQuiet = isRenewal && this.#state !== "lost" && this.#state !== "catchingUp";
+    const isNews = this.#state !== "lost" && !isQuiet;
+    this.#state = isQuiet ? "renewing" : "lost";
+    showing.isRenewing = isQuiet;
     if (!isNews) return;
     const event = { type: "link", state: "reconnecting", since: turn.nowMs, why } as const;
     turn.effects.push({ kind: "show", event });
@@ -65,8 +68,8 @@ export class LinkWatch {
    */
   back({ nowMs, effects }: Turn): void {
     effects.push({ kind: "entered" });
-    if (this.#state !== "lost") return;
-    this.#state = "catchingUp";
+    if (this.#state === "lost") this.#state = "catchingUp";
+    else if (this.#state !== "renewing") return;
     this.#linkedAtMs = nowMs;
     this.#options.parts.sending.link();
   }
@@ -76,11 +79,14 @@ export class LinkWatch {
    * @param turn time and effects
    */
   proceed(turn: Turn): void {
-    if (this.#state !== "catchingUp") return;
+    if (this.#state !== "catchingUp" && this.#state !== "renewing") return;
     const { parts: { rooms, receiving, showing }, inbox } = this.#options;
     const streams = rooms.streams();
     if (streams === undefined || ![inbox, ...streams].every((stream) => receiving.hasCaughtUp(stream))) return;
+    const isQuiet = this.#state === "renewing";
     this.#state = "back";
+    showing.isRenewing = false;
+    if (isQuiet) return;
     const event = { type: "link", state: "connected", since: this.#linkedAtMs, missed: showing.takeLate() } as const;
     turn.effects.push({ kind: "show", event });
   }

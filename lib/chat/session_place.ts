@@ -50,6 +50,11 @@ export class SessionPlace {
     return !this.#options.isAlone || this.#partner !== undefined;
   }
 
+  /** Whether nothing would be lost with the link. */
+  get isIdle(): boolean {
+    return this.#codes.isIdle;
+  }
+
   /**
    * Begins the one session of a client in no room.
    * @param command how

@@ -34,6 +34,8 @@ export class Showing {
   /** Peers whose clock was pointed out. */
   readonly #skewed = new Set<Fingerprint>();
   #late = 0;
+  /** Whether the link is only being made anew: what comes in that moment is not late. */
+  isRenewing = false;
 
   /**
    * Starts with nothing shown.
@@ -51,8 +53,8 @@ export class Showing {
    */
   text(person: Person, { id, text, sentAtMs, atMs, place, isLate }: ShownText, turn: Turn): void {
     const { handle: from, ...key } = this.#people.show(person);
-    const late = isLate ? { late: true } as const : {};
-    if (isLate) this.#late++;
+    const late = isLate && !this.isRenewing ? { late: true } as const : {};
+    if (late.late) this.#late++;
     turn.effects.push({
       kind: "show",
       event: { type: "message", id, place, from, ...key, text, sentAt: sentAtMs, at: atMs, ...late },

@@ -14,31 +14,27 @@ import type { ChatEvent } from "../chat/events.ts";
 import { type ExitCode, exitCodeFor } from "../cli/exit_codes.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import type { Identity } from "../e2ee/identity.ts";
-import { Link, type LinkEnd } from "../link/link.ts";
+import type { LinkEnd } from "../link/link.ts";
 import type { WordList } from "../pake/code.ts";
 import { decodeRelayMessage } from "../wire/messages.ts";
 import type { ClientStore } from "./client_store.ts";
 import { nowMs, steadyMs } from "./clock.ts";
 import { CommitQueue } from "./commit_queue.ts";
-import {
-  connect,
-  errorOfEnd,
-  judgeRelay,
-  type KnownRelay,
-  pinRelay,
-  type RelayAddress,
-  type RelayPolicy,
-} from "./dial.ts";
+import { connect, errorOfEnd, type KnownRelay, linkTo, type RelayAddress, type RelayPolicy } from "./dial.ts";
 import type { Front, FrontInput } from "./front.ts";
 import {
   describeEnd,
   eventOf,
+  isRenewal,
   keptEvent,
   mayBeTriedAgain,
+  orUnreachable,
   reasonIn,
+  RENEWAL,
   unsentEvent,
   withoutSession,
 } from "./link_ends.ts";
+import { LinkLife } from "./link_life.ts";
 import { Reconnect } from "./reconnect.ts";
 import { TcpLink } from "./tcp.ts";
 
@@ -68,12 +64,12 @@ export interface ClientOptions {
   readonly entered?: () => Promise<void>;
   /** Where to show and read. */
   readonly front: Front;
+  /** How long a link lives before it is made anew, instead of an hour. */
+  readonly testOnlyLinkLifeMs?: number;
   /** Takes what happened to the link, never contents; for `--verbose`. */
   readonly log: (event: string, fields: Readonly<Record<string, string | number>>) => void;
 }
 
-/** How long a relay may take from the handshake until the room is entered. */
-const ENTER_TIMEOUT_MS = 10_000;
 /** A second wish to leave after this long means: now, whatever is pending. */
 const QUIT_AGAIN_MS = 1_000;
 
@@ -82,6 +78,7 @@ export class ClientHost {
   readonly #options: ClientOptions;
   readonly #turns = new Mutex();
   readonly #commits: CommitQueue;
+  readonly #life: LinkLife;
   /** Settled when nothing more is shown or read. */
   readonly #over = Promise.withResolvers<void>();
   /** Rejected by a bug of ours, which ends the program with a name. */
@@ -109,7 +106,6 @@ export class ClientHost {
   #hasFinished = false;
   #quitAtMs: number | undefined;
   #storeError: UserError | undefined;
-  #enterTimer: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * Makes a client that has not called yet.
@@ -118,6 +114,11 @@ export class ClientHost {
   constructor(options: ClientOptions) {
     this.#options = options;
     const { store } = options;
+    this.#life = new LinkLife({
+      lateToEnter: () => this.#giveUpEntering(),
+      renew: () => this.#renew(),
+      testOnlyLifeMs: options.testOnlyLinkLifeMs,
+    });
     this.#commits = new CommitQueue({
       betweenTurns: (atOnce) => this.#turns.run(() => Promise.resolve(atOnce())),
       takeChanges: () => store === undefined ? undefined : this.#chat?.takeChanges(),
@@ -149,8 +150,7 @@ export class ClientHost {
     this.#watch(this.#readInput());
     let end = await this.#call();
     while (this.#goesOn(end)) {
-      const why = errorOfEnd(end, this.#options.address, this.#options.policy).message;
-      await this.#turn(() => ({ kind: "unlinked", why: reasonIn(why), nowMs: nowMs() }));
+      await this.#unlinked(errorOfEnd(end, this.#options.address, this.#options.policy), isRenewal(end));
       end = await this.#callAgain(end);
     }
     this.#isOver = true;
@@ -165,33 +165,21 @@ export class ClientHost {
 
   /** One link, from the call until it is over. */
   async #call(): Promise<LinkEnd> {
-    const { log, identity, certificate, address } = this.#options;
+    const { log, address } = this.#options;
     log("calling", { address: address.text });
     const conn = await connect(address);
     if (this.#hasToEnd) {
       conn.close();
       return { kind: "closed" }; // a signal came while the relay was called
     }
-    const policy = this.#policy;
-    const link = new Link<KnownRelay>({
-      role: "initiator",
-      listener: "relay",
-      staticKeyPair: identity.noise,
-      card: certificate.encoded,
-      authenticate: (remote) => judgeRelay(remote, address, policy),
-      ...(policy.invitePsk === undefined ? {} : {
-        psk: policy.invitePsk,
-        pin: async (staticPublic) => void await pinRelay(staticPublic, address, policy),
-      }),
-    });
+    const link = linkTo(this.#options, address, this.#policy);
     this.#linkOver = Promise.withResolvers();
     this.#isLinkOver = false;
     this.#isLinked = false;
     this.#tcp = new TcpLink(conn, link, {
       opened: (relay) => {
         log("linked", { relay: relay.fingerprint });
-        // The link's own pings would keep a relay alive for ever that never lets anybody in.
-        this.#enterTimer = setTimeout(() => this.#giveUpEntering(), ENTER_TIMEOUT_MS);
+        this.#life.linked();
         this.#watch(this.#turns.run(() => this.#begin(relay)));
       },
       packet: async (packet) => {
@@ -202,7 +190,7 @@ export class ClientHost {
     });
     const end = await Promise.race([this.#linkOver.promise, this.#failed.promise]);
     log("linkEnded", describeEnd(end));
-    clearTimeout(this.#enterTimer);
+    this.#life.ended();
     await this.#tcp.finished;
     return end;
   }
@@ -210,17 +198,29 @@ export class ClientHost {
   /** Calls until there is a link again, and until that is over; or until the person has left. */
   async #callAgain(before: LinkEnd): Promise<LinkEnd> {
     this.#reconnect = new Reconnect();
+    let isQuiet = isRenewal(before);
     for (;;) {
-      await Promise.race([this.#reconnect.next(), this.#failed.promise]);
+      if (!isQuiet) await Promise.race([this.#reconnect.next(), this.#failed.promise]);
       if (this.#hasToEnd) return before;
-      try {
-        const end = await this.#call();
-        // One that came to nothing is a call like any other; one that was entered ends this outage.
-        if (this.#wasLinked || !this.#goesOn(end)) return end;
-      } catch (error) {
-        if (!(error instanceof UserError) || error.code !== "relayUnreachable") throw error;
-      }
+      const end = await this.#call().catch(orUnreachable);
+      // One that came to nothing is a call like any other; one that was entered ends this outage.
+      if (!(end instanceof UserError) && (this.#wasLinked || !this.#goesOn(end))) return end;
+      const error = end instanceof UserError ? end : errorOfEnd(end, this.#options.address, this.#policy);
+      if (isQuiet) await this.#unlinked(error, false); // it was to take a moment, and now it is an outage
+      isQuiet = false;
     }
+  }
+
+  #unlinked(error: UserError, isRenewal: boolean): Promise<void> {
+    return this.#turn(() => ({ kind: "unlinked", why: reasonIn(error.message), isRenewal, nowMs: nowMs() }));
+  }
+
+  /** Ends the link to make it anew, if nothing is lost by that. */
+  #renew(): boolean {
+    if (this.#chat?.mayRenew !== true || this.#isLinkOver) return false;
+    this.#end(RENEWAL);
+    this.#tcp?.close("renew", "new keys are due");
+    return true;
   }
 
   /** Which relay is accepted: after the first link that one and no other. */
@@ -285,6 +285,7 @@ export class ClientHost {
 
   /** The link is over, and with it all that waits for room: a reader that never reads must not keep this alive. */
   #end(end: LinkEnd): void {
+    if (this.#isLinkOver) return;
     this.#isLinkOver = true;
     this.#wasLinked = this.#isLinked;
     this.#isLinked = false;
@@ -337,7 +338,7 @@ export class ClientHost {
         return;
       case "entered":
         this.#isLinked = true;
-        clearTimeout(this.#enterTimer);
+        this.#life.entered();
         if (this.#hasEntered) return;
         this.#hasEntered = true;
         return this.#watch((this.#options.entered?.() ?? Promise.resolve()).catch((error) => this.#cannotKeep(error)));

@@ -9,8 +9,9 @@ import type { Bytes } from "../bytes/writer.ts";
 import { isoSeconds } from "../cli/iso.ts";
 import { RELAY_NAME_MAX_BYTES } from "../cli/relay_name.ts";
 import { assertDhPublicKey } from "../crypto/dh.ts";
-import { type Fingerprint, relayFingerprint } from "../e2ee/identity.ts";
-import type { LinkEnd } from "../link/link.ts";
+import type { Certificate } from "../e2ee/certificate.ts";
+import { type Fingerprint, type Identity, relayFingerprint } from "../e2ee/identity.ts";
+import { Link, type LinkEnd } from "../link/link.ts";
 import type { Remote } from "../link/link_handshake.ts";
 
 /** How long the connection itself may take. */
@@ -104,6 +105,31 @@ export async function connect(address: RelayAddress): Promise<Deno.TcpConn> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * Makes the caller's end of a link.
+ * @param caller whose keys and certificate
+ * @param address where the relay is
+ * @param policy which relay is accepted
+ * @returns a link that has not begun
+ */
+export function linkTo(
+  { identity, certificate }: { readonly identity: Identity; readonly certificate: Certificate },
+  address: RelayAddress,
+  policy: RelayPolicy,
+): Link<KnownRelay> {
+  return new Link<KnownRelay>({
+    role: "initiator",
+    listener: "relay",
+    staticKeyPair: identity.noise,
+    card: certificate.encoded,
+    authenticate: (remote) => judgeRelay(remote, address, policy),
+    ...(policy.invitePsk === undefined ? {} : {
+      psk: policy.invitePsk,
+      pin: async (staticPublic) => void await pinRelay(staticPublic, address, policy),
+    }),
+  });
 }
 
 /**

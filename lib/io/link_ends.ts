@@ -14,6 +14,18 @@ const FINAL_BYES: readonly string[] = ["replaced", "removed", "notAllowed", "pro
 /** What may be over in a moment: nobody answers, or somebody who is no relay, such as one that is starting. */
 const RETRIED: readonly UserErrorCode[] = ["linkLost", "relayUnreachable", "notARelay"];
 
+/** The end of a link that we close ourselves to make it anew. */
+export const RENEWAL: LinkEnd = { kind: "bye", code: "renew", message: "new keys are due" };
+
+/**
+ * Tells whether a link ended only to be made anew.
+ * @param end how it ended
+ * @returns whether new keys are due, as we say or the relay
+ */
+export function isRenewal(end: LinkEnd): boolean {
+  return end.kind === "bye" && end.code === "renew";
+}
+
 /**
  * Tells whether another link is worth a try.
  * @param end how the last one ended
@@ -25,6 +37,17 @@ export function mayBeTriedAgain(end: LinkEnd, error: UserError): boolean {
   // What a relay says against the rules it would say again; a record that was altered on the way came by bad luck.
   if (end.kind === "refused" && end.stage === "open") return end.error instanceof AuthError;
   return RETRIED.includes(error.code);
+}
+
+/**
+ * Lets a call that nobody took count as one that ended.
+ * @param error why there is no link
+ * @returns it, if the relay is not to be reached now
+ * @throws {unknown} anything else
+ */
+export function orUnreachable(error: unknown): UserError {
+  if (error instanceof UserError && error.code === "relayUnreachable") return error;
+  throw error;
 }
 
 /**

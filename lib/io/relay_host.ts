@@ -16,7 +16,7 @@ import { verifyCertificate } from "../e2ee/certificate.ts";
 import type { Fingerprint } from "../e2ee/identity.ts";
 import { Link, type LinkEnd } from "../link/link.ts";
 import type { Remote } from "../link/link_handshake.ts";
-import type { Caller, RelayEffect, RelayInput } from "../relay/effects.ts";
+import type { Caller, EndReason, RelayEffect, RelayInput } from "../relay/effects.ts";
 import { LINKS_MAX } from "../relay/links.ts";
 import type { Relay } from "../relay/relay.ts";
 import { decodeClientMessage } from "../wire/messages.ts";
@@ -229,7 +229,7 @@ export class RelayHost {
   #closeIfUnwanted({ tcp, psk, caller }: HostLink): boolean {
     if (caller === undefined) return false; // judged when its handshake is over
     if (psk !== this.#options.psk?.()) {
-      tcp.close("renew", "this relay has a new invitation, ask whoever runs it");
+      tcp.close("newInvitation", "this relay has a new invitation, ask whoever runs it");
       return true;
     }
     const refusal = this.#refusalOf(caller);
@@ -259,7 +259,7 @@ export class RelayHost {
     const entry = this.#links.get(link);
     if (entry?.caller === undefined) return; // the core never heard of it
     entry.caller = undefined;
-    this.#push({ kind: "ended", link, reason: end.kind === "bye" ? "quit" : "lost", nowMs: nowMs() });
+    this.#push({ kind: "ended", link, reason: reasonOf(end), nowMs: nowMs() });
   }
 
   /** Keeps an input for the next turn, which begins when all that is waiting now has been read. */
@@ -350,6 +350,12 @@ function prepare(conn: Deno.TcpConn): string | undefined {
   } catch {
     return "gone";
   }
+}
+
+/** Says what the end of a link means for those who are left. */
+function reasonOf(end: LinkEnd): EndReason {
+  if (end.kind === "bye") return end.code === "renew" ? "renew" : "quit";
+  return "lost";
 }
 
 /** Turns what a caller shows in the handshake into what the core knows it by. */

@@ -27,6 +27,9 @@ export interface Caller {
   readonly address?: string;
 }
 
+/** How a link ended: the client said so, the line broke, or it calls again at once for new keys. */
+export type EndReason = "quit" | "lost" | "renew";
+
 /** What happened, in the words of the relay. `link` is a number that the driver never uses twice. */
 export type RelayInput =
   /** A link is up and its certificate is verified. */
@@ -35,8 +38,8 @@ export type RelayInput =
   | { readonly kind: "message"; readonly link: number; readonly packet: Packet<ClientMessage>; readonly nowMs: number }
   /** The link's outbox became empty; told for every link, for by this the relay knows who reads too slowly. */
   | { readonly kind: "drained"; readonly link: number; readonly nowMs: number }
-  /** The link is gone; harmless for a link that the relay closed itself. */
-  | { readonly kind: "ended"; readonly link: number; readonly reason: "quit" | "lost"; readonly nowMs: number }
+  /** The link is gone, for good or to be made anew; harmless for a link that the relay closed itself. */
+  | { readonly kind: "ended"; readonly link: number; readonly reason: EndReason; readonly nowMs: number }
   /** The time asked for by `wakeAt` has come. */
   | { readonly kind: "tick"; readonly nowMs: number }
   /** The relay is to stop: all links are closed, and nothing is taken any more. */

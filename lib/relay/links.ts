@@ -42,6 +42,8 @@ export interface RelayLink {
   readonly waiting: WaitingPages[];
   /** Whether pages were sent and its outbox has not been empty since. */
   isWaitingForDrain: boolean;
+  /** Whether it ended to be made anew: it counts as linked, and nobody is at the other end. */
+  isRenewing: boolean;
   /** Bytes of events that were sent as they were placed, and of bundles, since its outbox was last empty. */
   undrainedBytes: number;
   /** What it may still ask for. */
@@ -74,6 +76,7 @@ export class Links {
       subscriptions: new Map(),
       waiting: [],
       isWaitingForDrain: false,
+      isRenewing: false,
       undrainedBytes: 0,
       pagedRequests: new Budget({ burst: PAGED_REQUESTS_BURST, perSecond: PAGED_REQUESTS_PER_SECOND }),
       bundleRequests: new Budget({ burst: BUNDLE_REQUESTS_BURST, perSecond: BUNDLE_REQUESTS_PER_SECOND }),

@@ -72,9 +72,9 @@ export class Prekeys {
     if (!link.bundleRequests.take(nowMs) || isBehind(link)) return answerNone(link, ref, effects);
     const by = link.caller.fingerprint;
     const target = this.#links.of(of);
-    const asked = target &&
+    const asked = target && !target.isRenewing &&
       this.#live.ask({ requester: link.link, requesterRef: ref, by, target: target.link, of }, nowMs);
-    if (target === undefined || asked === undefined) this.#answerFromStore(link, { ref, of }, nowMs, effects);
+    if (!target || !asked) this.#answerFromStore(link, { ref, of }, nowMs, effects);
     else effects.send([target.link], { t: "bundleWanted", ref: asked.ref, by, nonce });
   }
 

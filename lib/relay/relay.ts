@@ -25,6 +25,7 @@ import type { NameBook } from "./names.ts";
 import { askOps, sendOps } from "./op_pages.ts";
 import { cutPage } from "./pages.ts";
 import { Prekeys } from "./prekeys.ts";
+import { Renewals } from "./renewals.ts";
 import { Rooms } from "./rooms.ts";
 import { CATCH_UP_MAX_BYTES, Streams } from "./streams.ts";
 
@@ -54,6 +55,7 @@ export class Relay {
   readonly #links = new Links();
   readonly #rooms = new Rooms();
   readonly #prekeys = new Prekeys(this.#links);
+  readonly #renewals = new Renewals();
   readonly #streams: Streams;
   readonly #mailboxes: Mailboxes;
   #isShutDown = false;
@@ -138,8 +140,11 @@ export class Relay {
       effects.log("info", "linkRefused", { link, code: refusal.code });
       return effects.close(link, refusal);
     }
-    if (former !== undefined) this.#replace(former, nowMs, effects);
+    const isRenewed = former !== undefined && this.#renewals.take(former, caller);
+    if (former !== undefined && !isRenewed) this.#replace(former, nowMs, effects);
+    if (isRenewed) this.#links.remove(former);
     const record = this.#links.add(link, caller);
+    if (isRenewed) this.#rooms.handOver(former, record);
     effects.send([link], { t: "welcome", at: nowMs, generation: this.#log.generation });
     effects.log("info", "linkOpened", { link, links: this.#links.size });
     effects.log("debug", "whoLinked", { link, handle: caller.handle, fingerprint: caller.fingerprint });
@@ -277,7 +282,11 @@ export class Relay {
     const link = this.#links.get(input.link);
     if (link === undefined) return;
     effects.log("info", "linkEnded", { link: input.link, reason: input.reason });
-    this.#end(link, input.reason, input.nowMs, effects);
+    if (input.reason !== "renew") return this.#end(link, input.reason, input.nowMs, effects);
+    this.#renewals.hold(link, input.nowMs);
+    link.waiting.length = 0;
+    this.#streams.forget(link); // it hears them again after its cursors
+    this.#mailboxes.forget(link, { reason: "lost", nowMs: input.nowMs }, effects);
   }
 
   #close(link: RelayLink, closing: Closing, nowMs: number, effects: EffectList): void {
@@ -305,6 +314,7 @@ export class Relay {
     this.#wakeAtMs = Infinity;
     this.#prekeys.expireRequests(nowMs, effects);
     this.#mailboxes.expire(nowMs, effects);
+    for (const link of this.#renewals.expire(nowMs)) this.#end(link, "lost", nowMs, effects);
     if (nowMs >= this.#clearAwayAtMs) this.#trim(nowMs, effects);
     if (nowMs < (this.#housekeepingAtMs ?? 0)) return;
     this.#housekeepingAtMs = nowMs + HOUSEKEEPING_MS;
@@ -341,8 +351,8 @@ export class Relay {
   #askToWake(nowMs: number, items: RelayEffect[]): void {
     this.#housekeepingAtMs ??= nowMs + HOUSEKEEPING_MS;
     if (this.#streams.hasMoreToTrim && this.#clearAwayAtMs === Infinity) this.#clearAwayAtMs = nowMs + CLEAR_AWAY_MS;
-    const deadlineMs = Math.min(this.#prekeys.nextDeadlineMs ?? Infinity, this.#mailboxes.nextDeadlineMs ?? Infinity);
-    const atMs = Math.min(this.#housekeepingAtMs, this.#clearAwayAtMs, deadlineMs);
+    const deadlinesMs = [this.#prekeys, this.#mailboxes, this.#renewals].map((part) => part.nextDeadlineMs ?? Infinity);
+    const atMs = Math.min(this.#housekeepingAtMs, this.#clearAwayAtMs, ...deadlinesMs);
     if (atMs >= this.#wakeAtMs) return;
     this.#wakeAtMs = atMs;
     items.push({ kind: "wakeAt", atMs });

@@ -66,6 +66,20 @@ export class Rooms {
     link.rooms.clear();
   }
 
+  /**
+   * Puts a link in the place of another of the same client; nobody is told.
+   * @param former the one that is over
+   * @param next the one that goes on
+   */
+  handOver(former: RelayLink, next: RelayLink): void {
+    for (const room of former.rooms) {
+      this.#members.get(room)?.delete(former);
+      this.#members.get(room)?.add(next);
+      next.rooms.add(room);
+    }
+    former.rooms.clear();
+  }
+
   #leave(
     link: RelayLink,
     room: Fingerprint,

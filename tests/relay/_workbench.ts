@@ -17,7 +17,7 @@ import {
 import { decodePacket } from "../../lib/wire/packet.ts";
 import { ByteReader } from "../../lib/bytes/reader.ts";
 import { secureRandom } from "../../lib/crypto/random.ts";
-import type { Caller, RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
+import type { Caller, EndReason, RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
 import type { EventLog, EventLogLimits } from "../../lib/relay/event_log.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
 import { NameBook } from "../../lib/relay/names.ts";
@@ -172,7 +172,7 @@ export class RelayBench {
   }
 
   /** Ends a link from outside. */
-  end(link: number, reason: "quit" | "lost" = "quit"): void {
+  end(link: number, reason: EndReason = "quit"): void {
     this.outboxes.delete(link);
     this.#perform(this.relay.handle({ kind: "ended", link, reason, nowMs: this.nowMs }));
   }

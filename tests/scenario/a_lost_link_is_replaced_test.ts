@@ -132,3 +132,38 @@ Deno.test("links that come and go lose nothing and repeat nothing", async () => 
     assertEquals([person.all("gap"), person.all("fork"), person.notices], [[], [], []]);
   }
 });
+
+Deno.test("a link that is made anew for fresh keys is unnoticed by both sides, and nothing is late", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  await bob.type("before");
+  const [beforeAlice, beforeBob] = [alice.events.length, bob.events.length];
+  await net.renew(alice);
+  await bob.type("meanwhile");
+  await alice.type("written meanwhile");
+  await net.relink(alice);
+  await bob.type("after");
+  const kinds = ({ events }: typeof alice, from: number) => events.slice(from).map(({ type }) => type).toSorted();
+  assertEquals(kinds(alice, beforeAlice), ["accepted", "message", "message"]);
+  assertEquals(kinds(bob, beforeBob), ["accepted", "accepted", "message"]);
+  assertEquals(alice.all("message").map(({ text, late }) => [text, late]), [
+    ["before", undefined],
+    ["meanwhile", undefined],
+    ["after", undefined],
+  ]);
+});
+
+Deno.test("a link that should be made anew and cannot be is told as lost, once", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  await net.renew(alice);
+  await net.give(alice, { kind: "unlinked", why: "the connection was refused", nowMs: net.nowMs });
+  await net.give(alice, { kind: "unlinked", why: "the connection was refused", nowMs: net.nowMs });
+  await bob.type("meanwhile");
+  await net.relink(alice);
+  assertEquals(alice.all("link").map((event) => event.state === "connected" ? event.missed : event.why), [
+    "the connection was refused",
+    1,
+  ]);
+  assertEquals(alice.all("message").map(({ text, late }) => [text, late]), [["meanwhile", true]]);
+});

@@ -18,7 +18,7 @@ import { type Certificate, createCertificate } from "../../lib/e2ee/certificate.
 import { generateIdentity, type Identity, relayFingerprint } from "../../lib/e2ee/identity.ts";
 import type { Life } from "../../lib/e2ee/life.ts";
 import { WordList } from "../../lib/pake/code.ts";
-import type { RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
+import type { EndReason, RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
 import { NameBook } from "../../lib/relay/names.ts";
 import { Relay } from "../../lib/relay/relay.ts";
@@ -211,7 +211,7 @@ export class FakeClient {
   }
 
   /** Breaks the line; what follows from it has not happened. */
-  cut(reason: "quit" | "lost" = "lost"): void {
+  cut(reason: EndReason = "lost"): void {
     this.net.clients.delete(this.link);
     this.net.relayInput({ kind: "ended", link: this.link, reason, nowMs: this.net.nowMs });
   }
@@ -298,6 +298,13 @@ export class FakeNet {
   async unlink(client: FakeClient): Promise<void> {
     client.cut("lost");
     await this.give(client, { kind: "unlinked", why: "the line broke", nowMs: this.nowMs });
+    await this.settle();
+  }
+
+  /** Lets somebody's client end its link to make it anew. */
+  async renew(client: FakeClient): Promise<void> {
+    client.cut("renew");
+    await this.give(client, { kind: "unlinked", why: "new keys are due", isRenewal: true, nowMs: this.nowMs });
     await this.settle();
   }
 
