@@ -195,6 +195,15 @@ export type ChatEvent =
     /** How many messages came meanwhile. */
     readonly missed: number;
   }
+  /** One's own message waits until there is a link again; `accepted` has the same id then. */
+  | {
+    readonly type: "queued";
+    readonly id: EventId;
+    readonly place: Place;
+    readonly sentAt: number;
+    readonly text: string;
+    readonly ref?: Ref;
+  }
   /** One's own message is stored by the relay. */
   | {
     readonly type: "accepted";

@@ -47,13 +47,13 @@ export class LinkWatch {
    */
   lost({ why, isRenewal = false }: { readonly why: string; readonly isRenewal?: boolean }, turn: Turn): void {
     const { parts: { presence, keyring, receiving, sending, rooms, showing }, sessions } = this.#options;
+    const isQuiet = isRenewal && this.#state !== "lost" && this.#state !== "catchingUp";
     presence.unlink();
     keyring.unlink();
     receiving.unlink();
-    sending.unlink();
+    sending.unlink(isQuiet);
     rooms.unlink(turn);
     sessions.unlink(turn);
-    const isQuiet = isRenewal && this.#state !== "lost" && this.#state !== "catchingUp";
     const isNews = this.#state !== "lost" && !isQuiet;
     this.#state = isQuiet ? "renewing" : "lost";
     showing.isRenewing = isQuiet;

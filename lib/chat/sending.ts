@@ -34,6 +34,8 @@ export class Sending {
   readonly #options: SendingOptions;
   readonly #lines = new Outgoing();
   #isLinked = true;
+  /** Whether people are told that a line waits for the relay: not while the link is only made anew. */
+  #tellsQueued = false;
 
   /**
    * Starts with nothing on its way.
@@ -82,15 +84,20 @@ export class Sending {
     return this.#lines.takeChanges();
   }
 
-  /** Notes that the link is gone: lines wait, and what the relay has not answered is handed over again. */
-  unlink(): void {
+  /**
+   * Notes that the link is gone: lines wait, and what the relay has not answered is handed over again.
+   * @param isQuiet whether it is only made anew, which nobody is told
+   */
+  unlink(isQuiet = false): void {
     this.#isLinked = false;
+    this.#tellsQueued = !isQuiet;
     this.#lines.unlink();
   }
 
   /** Notes that the relay takes lines again. */
   link(): void {
     this.#isLinked = true;
+    this.#tellsQueued = false;
   }
 
   /**
@@ -102,6 +109,11 @@ export class Sending {
   async add(line: OutgoingLine, turn: Turn): Promise<void> {
     this.#checkLength(line);
     this.#lines.add(line);
+    const { id, kind, place, sentAtMs: sentAt, text, ref } = line;
+    if (this.#tellsQueued && kind === "text") {
+      const refField = ref === undefined ? {} : { ref };
+      turn.effects.push({ kind: "show", event: { type: "queued", id, place, sentAt, text, ...refField } });
+    }
     await this.pump(turn);
   }
 

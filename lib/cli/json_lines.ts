@@ -250,6 +250,10 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
       const { type, id, place, at, ref } = event;
       return { type, id, ...placeOf(place), at: isoTime(at), ...(ref === undefined ? {} : { ref }) };
     }
+    case "queued": {
+      const { type, id, place, ref } = event;
+      return { type, id, ...placeOf(place), ...(ref === undefined ? {} : { ref }) };
+    }
     case "peers": {
       const { type, peers, ref } = event;
       const fields = peers.map((peer) => {

@@ -57,6 +57,12 @@ export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[
       return options.showsOwn
         ? renderText(event.text, { head: safe`${stamp(event.sentAt)} ${ownWhere(event.place, options)}` })
         : [];
+    case "queued":
+      return options.showsOwn
+        ? renderText(event.text, { head: safe`* Waits: ${ownWhere(event.place, options)}` }).map((line) =>
+          dim(line, options)
+        )
+        : [];
     case "users":
       return renderUsers(event);
     case "peers":

@@ -171,6 +171,10 @@ export const EVENTS: { readonly [T in ChatEvent["type"]]: fc.Arbitrary<Extract<C
     fc.record({ type: type("link"), state: fc.constant("reconnecting" as const), since: TIME, why: TEXT }),
     fc.record({ type: type("link"), state: fc.constant("connected" as const), since: TIME, missed: fc.nat() }),
   ),
+  queued: optional(
+    { type: type("queued"), id: fc.constant(ID), place: PLACE, sentAt: TIME, text: TEXT, ref: REF },
+    "ref",
+  ),
   accepted: optional(
     { type: type("accepted"), id: fc.constant(ID), place: PLACE, at: TIME, sentAt: TIME, text: TEXT, ref: REF },
     "ref",

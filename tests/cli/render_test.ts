@@ -149,6 +149,9 @@ Deno.test("renderEvent() shows one's own lines only where they are wanted", () =
     "  | too",
   ]);
   assertEquals(renderEvent(accepted, { ...PLAIN, showsOwn: false }), []);
+  const queued: ChatEvent = { ...accepted, type: "queued" };
+  assert(renderEvent(queued, PLAIN)[0]?.startsWith("* Waits: "));
+  assertEquals(renderEvent(queued, { ...PLAIN, showsOwn: false }), []);
   assertEquals<string[]>(renderEvent({ ...accepted, place: { room: "lobby" } }, PLAIN).slice(0, 1), [
     "2026-01-01T00:00:00Z #lobby alice: mine",
   ]);

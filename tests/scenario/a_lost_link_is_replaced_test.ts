@@ -13,10 +13,13 @@ Deno.test("lines that are written without a link arrive once it is back, in thei
   for (const text of texts(20, "line")) await alice.type(text);
   await alice.type("/pm bob in private");
   assertEquals([bob.texts, alice.chat.unsent().length], [["before"], 21]);
+  assertEquals(alice.all("queued").map(({ text }) => text), [...texts(20, "line"), "in private"]);
   await net.relink(alice);
   assertEquals(bob.texts.filter((text) => text !== "in private"), ["before", ...texts(20, "line")]);
   assertEquals(bob.texts.filter((text) => text === "in private").length, 1);
   assertEquals([alice.chat.unsent(), alice.all("error"), alice.all("accepted").length], [[], [], 22]);
+  const accepted = new Set(alice.all("accepted").map(({ id }) => id));
+  assertEquals(alice.all("queued").filter(({ id }) => !accepted.has(id)), []);
   await bob.type("heard you");
   assertEquals(alice.texts, ["heard you"]);
 });
