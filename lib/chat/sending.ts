@@ -50,6 +50,11 @@ export class Sending {
     return this.#lines;
   }
 
+  /** Whether the relay takes lines now. */
+  get isLinked(): boolean {
+    return this.#isLinked;
+  }
+
   /** Whether so many lines are on their way that no further one is to be taken. */
   get isFull(): boolean {
     return this.#lines.isFull(this.#isLinked);

@@ -150,7 +150,7 @@ export class Writing {
       room: null,
       audience: [fingerprint],
     }, turn);
-    if (!person.isHere && more === undefined) {
+    if (sending.isLinked && !person.isHere && more === undefined) { // without a link nobody knows who is here
       notice(turn, "away", `${handle} is not here: they read it when they come back`);
     }
   }

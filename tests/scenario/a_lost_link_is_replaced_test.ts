@@ -13,6 +13,7 @@ Deno.test("lines that are written without a link arrive once it is back, in thei
   for (const text of texts(20, "line")) await alice.type(text);
   await alice.type("/pm bob in private");
   assertEquals([bob.texts, alice.chat.unsent().length], [["before"], 21]);
+  assertEquals(alice.notices, []); // nobody knows who is here
   assertEquals(alice.all("queued").map(({ text }) => text), [...texts(20, "line"), "in private"]);
   await net.relink(alice);
   assertEquals(bob.texts.filter((text) => text !== "in private"), ["before", ...texts(20, "line")]);
