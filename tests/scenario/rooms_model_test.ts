@@ -3,9 +3,9 @@
 // `deno task test:model`.
 import { assert } from "@std/assert";
 import fc from "fast-check";
+import { checkModel } from "../support/model_runs.ts";
 import { World } from "./_rooms_model.ts";
 import { faultsOf, type Seen, storyOf } from "./_rooms_model_check.ts";
-import { modelRuns } from "./_rooms_model_runs.ts";
 import { type Plan, plans } from "./_rooms_model_steps.ts";
 
 const seen: Seen = { lines: 0, reads: 0, returns: 0, departures: 0, sealedAgain: 0, must: 0, may: 0, never: 0 };
@@ -28,19 +28,10 @@ function story(world: World): string {
   return [`  with ${cast.join(", ")}`, ...world.history.map((one) => `  ${one}`), ...storyOf(world)].join("\n");
 }
 
-Deno.test("Chat: in rooms everybody reads exactly what is for them, whatever happens on the way", async () => {
-  const runs = modelRuns(50);
-  const { failed, seed, counterexamplePath, errorInstance, numRuns } = await fc.check(
-    fc.asyncProperty(plans, run),
-    runs,
-  );
-  if (failed) {
-    const { message, cause } = errorInstance as Error;
-    const again = `MODEL_SEED=${seed} MODEL_PATH=${counterexamplePath} deno task test:model`;
-    throw new Error(`Run ${numRuns} of seed ${seed} went wrong. The same again: ${again}\n\n${message}`, { cause });
-  }
-  if (runs.path !== undefined) return;
+Deno.test("Chat: in rooms everybody reads exactly what is for them, whatever happens on the way", async (t) => {
+  const runs = await checkModel(t, fc.asyncProperty(plans, run), 50);
+  if (runs === undefined) return;
   // Or the runs say little.
   const { lines, must, never } = seen;
-  assert(Math.min(lines, must, never) > runs.numRuns, JSON.stringify(seen));
+  assert(Math.min(lines, must, never) > runs, JSON.stringify(seen));
 });
