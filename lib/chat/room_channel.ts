@@ -4,7 +4,6 @@
  * @module
  */
 
-import { AuthError, UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { idOf } from "../e2ee/identity.ts";
 import type { AppliedOp } from "../e2ee/membership.ts";
@@ -12,16 +11,24 @@ import type { OpAuthor } from "../e2ee/membership_make.ts";
 import { Room as RoomCore, type RoomClaims, type RoomRow } from "../e2ee/room.ts";
 import type { OpenedRoomMessage, RoomHeard } from "../e2ee/room_heard.ts";
 import type { RoomKind } from "../e2ee/membership_state.ts";
-import type { Member as LogMember } from "../e2ee/roster.ts";
 import { decodeOps } from "../wire/bodies.ts";
 import type { Cursor, EventId, Fingerprint, StreamName } from "../wire/messages.ts";
 import type { Ref } from "./events.ts";
 import type { Keyring } from "./keyring.ts";
+import { meetMember } from "./member_meeting.ts";
 import { type OwnOp, type OwnOpOutcome, OwnOps, TRIES_MAX } from "./own_ops.ts";
-import type { People, Person } from "./people.ts";
+import type { People } from "./people.ts";
 import type { EventHead, Room } from "./receiving.ts";
 import { RoomFollowing } from "./room_following.ts";
-import { type Consistency, KNOWN_OP, type MembershipNews, newsOf, NO_NEWS, type PlacedOp } from "./room_news.ts";
+import {
+  type Consistency,
+  KNOWN_OP,
+  type MembershipNews,
+  newsOf,
+  NO_NEWS,
+  otherHistoryOf,
+  type PlacedOp,
+} from "./room_news.ts";
 import { RoomVoice } from "./room_voice.ts";
 import { notice, type Turn } from "./turn.ts";
 
@@ -84,7 +91,7 @@ export class RoomChannel {
       ? await RoomCore.begin(options.kind, idOf(options.room.id), { self })
       : await RoomCore.restore(options.rows, { self });
     const channel = new RoomChannel(options, core);
-    for (const member of core.membership.members()) channel.#introduce(member, nowMs);
+    for (const member of core.membership.members()) meetMember(member, { ...options, self, nowMs });
     return channel;
   }
 
@@ -194,7 +201,8 @@ export class RoomChannel {
     if (!this.following.expects(page, this.#core.membership.epoch)) return [];
     const placed: PlacedOp[] = [];
     for (const [i, { at, op }] of decodeOps(body).entries()) {
-      placed.push(await this.#apply(op, { epoch: page.first + i, atMs: at }, options));
+      const isAhead = options.cursor !== null; // one that is heard from now on has passed them all
+      placed.push(await this.#apply(op, { epoch: page.first + i, atMs: at, isAhead }, options));
       this.following.gotOp();
       this.#core.miss(); // the stream goes on before this op: what comes until it passes by does not count since then
     }
@@ -215,8 +223,10 @@ export class RoomChannel {
     turn: Turn,
   ): Promise<PlacedOp | undefined> {
     const known = this.#core.membership.epoch;
-    if (epoch === known) await this.#core.passed();
-    if (epoch <= known) return KNOWN_OP;
+    if (epoch <= known) {
+      await this.#core.passed(epoch);
+      return KNOWN_OP;
+    }
     if (epoch > known + 1) {
       this.following.fetchOps(known, turn);
       return undefined;
@@ -313,6 +323,11 @@ export class RoomChannel {
     this.voice.unlink();
   }
 
+  /** Notes that the stream was read to its end. */
+  caughtUp(): void {
+    this.#core.caughtUp();
+  }
+
   /** Notes that places of the stream were left out. */
   missed(): void {
     this.#core.miss();
@@ -338,7 +353,11 @@ export class RoomChannel {
     await this.change({ kind: "join" }, turn);
   }
 
-  async #apply(op: Bytes, place: { readonly epoch: number; readonly atMs: number }, turn: Turn): Promise<PlacedOp> {
+  async #apply(
+    op: Bytes,
+    place: { readonly epoch: number; readonly atMs: number; readonly isAhead?: boolean },
+    turn: Turn,
+  ): Promise<PlacedOp> {
     const { applied, released } = await this.#core.placeOp(op, { ...place, nowMs: turn.nowMs });
     const context = this.#core.membership.context(turn.nowMs);
     const own = await this.#ownOps.applied(op, applied, { ...turn, context });
@@ -363,30 +382,11 @@ export class RoomChannel {
     const { fingerprint } = member.certificate;
     if (fingerprint === this.#self) return newsOf(change, undefined);
     const isComing = change.kind === "joined" || change.kind === "renewed" || change.kind === "created";
-    const person = isComing ? this.#introduce(member, turn.nowMs) : this.#options.people.get(fingerprint);
+    const person = isComing
+      ? meetMember(member, { ...this.#options, self: this.#self, nowMs: turn.nowMs })
+      : this.#options.people.get(fingerprint);
     const isGone = change.kind === "left" || change.kind === "removed";
     if (isGone) this.voice.hide(fingerprint); // one who comes back is shown again first
     return person === undefined ? NO_NEWS : newsOf(change, person);
   }
-
-  /** Meets a member of the log; one whose name no relay would bind is never shown, and so never given keys. */
-  #introduce({ certificate }: LogMember, nowMs: number): Person | undefined {
-    const { keyring, people } = this.#options;
-    if (certificate.fingerprint === this.#self) return undefined;
-    try {
-      keyring.expect(certificate.fingerprint);
-      const { person } = people.meet(certificate, { nowMs });
-      keyring.renew(person.certificate);
-      return person;
-    } catch (error) {
-      // A UserError is a name that is malformed, an AuthError a certificate of a later day.
-      if (error instanceof UserError || error instanceof AuthError) return undefined;
-      throw error;
-    }
-  }
-}
-
-function otherHistoryOf(applied: AppliedOp): Fingerprint | undefined {
-  if (!applied.valid || applied.rosterFits) return undefined;
-  return "by" in applied.change ? applied.change.by : applied.change.member.certificate.fingerprint;
 }

@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { AppliedOp } from "../e2ee/membership.ts";
 import type { RemoveReason } from "../e2ee/membership_op.ts";
 import type { MembershipChange } from "../e2ee/membership_rules.ts";
 import type { RoomHeard } from "../e2ee/room_heard.ts";
@@ -75,4 +76,14 @@ export function newsOf(change: MembershipChange, person: Person | undefined): Me
     default:
       return NO_NEWS;
   }
+}
+
+/**
+ * Finds whose op names other members than we had at its place.
+ * @param applied what became of it
+ * @returns its actor; `undefined` when its roster fits, or it is void
+ */
+export function otherHistoryOf(applied: AppliedOp): Fingerprint | undefined {
+  if (!applied.valid || applied.rosterFits) return undefined;
+  return "by" in applied.change ? applied.change.by : applied.change.member.certificate.fingerprint;
 }

@@ -258,6 +258,7 @@ export class RoomStay {
         return place.left(message, turn);
       case "subscribed":
         receiving.begin(message.stream, message);
+        if (receiving.hasCaughtUp(message.stream)) channel.caughtUp();
         await this.#create(turn);
         return await channel.subscribed(turn);
       case "reset":
@@ -303,8 +304,10 @@ export class RoomStay {
   }
 
   #advance(head: Pick<EventHead, "stream" | "seq" | "at">, turn: Turn): boolean {
-    const missing = this.#options.receiving().advance(head);
+    const receiving = this.#options.receiving();
+    const missing = receiving.advance(head);
     if (missing === undefined) return false;
+    if (receiving.hasCaughtUp(head.stream)) this.#options.place.channel.caughtUp();
     const told = this.#options.place.channel.following.took(missing);
     if (told > 0) this.#options.place.missed(told, turn);
     return true;

@@ -165,16 +165,18 @@ export class Room {
   /**
    * Takes the next placed op.
    * @param bytes whatever the relay placed
-   * @param place its number, the relay's time, and the time now
+   * @param place its number, the relay's time, and the time now; `isAhead` when it was fetched, and the stream has yet to
+   * pass it by
    * @returns what became of it, and of what had waited for it
    * @throws {ProtocolError} when it is not the next one
    */
   async placeOp(
     bytes: Bytes,
-    place: OpPlace & { readonly nowMs: number },
+    place: OpPlace & { readonly nowMs: number; readonly isAhead?: boolean },
   ): Promise<{ readonly applied: AppliedOp; readonly released: readonly RoomHeard[] }> {
     const wasMember = this.isMember;
     const applied = await this.#membership.apply(bytes, { epoch: place.epoch, atMs: place.atMs });
+    if (place.isAhead) this.#tally.break(); // what the stream still has under the head before was not counted from there
     await this.#tally.reset(this.#membership.head);
     this.#changed.add("members").add("counters");
     if (!wasMember && this.isMember) this.#counters.clear();
@@ -191,7 +193,7 @@ export class Room {
       this.#speaker.lost(applied.change.member.certificate.fingerprint);
       this.#changed.add("speaker");
     }
-    return { applied, released: await this.#listener.opPlaced(applied, place.nowMs) };
+    return { applied, released: await this.#listener.opPlaced(applied, place.nowMs, place.isAhead) };
   }
 
   /**
@@ -246,11 +248,19 @@ export class Room {
   }
 
   /**
-   * Notes that the newest op passes by in the stream, which was known before: what is said since its head begins here.
+   * Notes that an op passes by in the stream that was known before. What is said since the newest head begins there.
+   * @param epoch its number
    */
-  async passed(): Promise<void> {
+  async passed(epoch: number): Promise<void> {
+    this.#listener.passed(epoch);
+    if (epoch !== this.#membership.epoch) return;
     await this.#tally.reset(this.#membership.head);
     this.#changed.add("counters");
+  }
+
+  /** Notes that the stream was read to its end, so that no op that was fetched is yet to come. */
+  caughtUp(): void {
+    this.#listener.passed(this.#membership.epoch);
   }
 
   /** Notes that messages are missing which the relay left out or does not have any more. */

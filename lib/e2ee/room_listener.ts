@@ -13,6 +13,7 @@ import { equalBytes } from "../bytes/equal.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { type Fingerprint, fingerprintOf, idOf } from "./identity.ts";
+import { LogPlace } from "./log_place.ts";
 import type { AppliedOp, Membership } from "./membership.ts";
 import { ReceiverChain } from "./receiver_chain.ts";
 import { parseRoomMessage, type RoomMessage, roomPartsHash } from "./room_message.ts";
@@ -59,6 +60,8 @@ export interface ListenerOptions {
 /** We, as one who listens in a room. */
 export class RoomListener {
   readonly #options: ListenerOptions;
+  /** Where the stream stands. */
+  readonly #place: LogPlace;
   /** By sender and key id, of each sender the oldest first. */
   readonly #chains = new Map<string, KnownChain>();
   /** By place. */
@@ -74,6 +77,7 @@ export class RoomListener {
    */
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#place = new LogPlace(options.membership);
   }
 
   /**
@@ -131,14 +135,15 @@ export class RoomListener {
     // Before anything is judged: everybody who was given this message counts it alike.
     await tally.add(await roomPartsHash(message));
     const sender = fingerprintOf(message.header.sender);
-    const own = membership.memberOf(self);
-    if (own === undefined || sender === self) return { kind: "skipped" };
     const headEpoch = membership.knowsHead(message.header.head);
+    const epoch = this.#place.of(headEpoch ?? 0);
+    const own = this.#place.memberAt(self, epoch);
+    if (own === undefined || sender === self) return { kind: "skipped" };
     if (headEpoch === undefined) return refused("otherHistory", sender);
     if (headEpoch < own.joinedEpoch) return { kind: "skipped" }; // its author did not know of us yet
-    const member = membership.memberOf(sender);
+    const member = this.#place.memberAt(sender, epoch);
     if (member === undefined) return refused("stranger", sender);
-    const missed = membership.removalsSince(headEpoch);
+    const missed = this.#place.missedSince(headEpoch);
     if (missed === undefined || missed > slackOf(membership)) return refused("stale", sender);
     const { seq, atMs } = place;
     const held = {
@@ -182,11 +187,14 @@ export class RoomListener {
    * Takes in that an op was placed: chains die with it, and keys that were ahead find their place.
    * @param applied what became of the op
    * @param nowMs the time now, in milliseconds since 1970 (UTC)
+   * @param isAhead whether the stream has yet to pass it by
    * @returns what had waited
    */
-  async opPlaced(applied: AppliedOp, nowMs: number): Promise<RoomHeard[]> {
-    if (applied.valid && (applied.change.kind === "left" || applied.change.kind === "removed")) this.#dropDead();
+  async opPlaced(applied: AppliedOp, nowMs: number, isAhead = false): Promise<RoomHeard[]> {
     const { membership } = this.#options;
+    if (isAhead) this.#place.fetched(applied);
+    else this.passed(membership.epoch);
+    if (applied.valid && (applied.change.kind === "left" || applied.change.kind === "removed")) this.#dropDead();
     const released: RoomHeard[] = [];
     for (const [name, { peer, key, head }] of this.#late) {
       if (!equalBytes(head, membership.head)) continue;
@@ -195,6 +203,16 @@ export class RoomListener {
       released.push(...(await this.takeKey(key, peer, nowMs)).released);
     }
     return released;
+  }
+
+  /**
+   * Takes in that the stream passed by an op that was known before, and all before it.
+   * @param epoch which
+   */
+  passed(epoch: number): void {
+    if (epoch <= this.#place.epoch) return;
+    this.#place.pass(epoch);
+    this.#dropDead();
   }
 
   /**
@@ -279,14 +297,12 @@ export class RoomListener {
   }
 
   async #install(known: KnownChain, nowMs: number): Promise<KeyHeard> {
-    const { membership } = this.#options;
     const name = chainNameOf(known.chain);
     if (this.#chains.has(name)) return { kind: "known", released: [] };
     const waiting = [...this.#held.values()].filter(({ message }) => chainName(parseRoomMessage(message)) === name)
       .toSorted((a, b) => a.seq - b.seq);
     const sender = fingerprintOf(known.chain.state.sender);
-    const isMember = membership.memberOf(sender) !== undefined;
-    const isAlive = isMember && (membership.kind === "open" || membership.removalsSince(known.headEpoch) === 0);
+    const isAlive = this.#isAlive(known);
     if (!isAlive && waiting.length === 0) return { kind: "dropped", released: [] };
     if (isAlive) this.#keep(name, sender, known);
     const released: RoomHeard[] = [];
@@ -321,11 +337,15 @@ export class RoomListener {
 
   /** After a valid leave or remove: nothing that is placed from now on may be on a chain that the one gone has. */
   #dropDead(): void {
+    for (const [name, known] of this.#chains) if (!this.#isAlive(known)) this.#drop(name);
+  }
+
+  /** Whether what is placed next may be on a chain. */
+  #isAlive({ chain, headEpoch }: KnownChain): boolean {
     const { membership } = this.#options;
-    for (const [name, { chain }] of this.#chains) {
-      const isMember = membership.memberOf(fingerprintOf(chain.state.sender)) !== undefined;
-      if (membership.kind === "invite" || !isMember) this.#drop(name);
-    }
+    const who = fingerprintOf(chain.state.sender);
+    if (this.#place.memberAt(who, this.#place.of(headEpoch)) === undefined) return false;
+    return membership.kind === "open" || this.#place.missedSince(headEpoch) === 0;
   }
 
   #drop(name: string): void {
