@@ -79,6 +79,20 @@ for (const kind of ["invite", "open"] as const) {
   });
 }
 
+Deno.test("whoever says yes late reads what was written before somebody was removed, and since", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob, carol] = [await net.join("alice"), await net.join("bob"), await net.join("carol")];
+  await alice.type("/room create den --invite-only");
+  for (const name of ["bob", "carol"]) await alice.type(`/invite ${name}`);
+  await alice.type("one");
+  await alice.type("/remove carol");
+  await alice.type("two");
+  await bob.type("/join den");
+  assertEquals(bob.texts, ["one", "two"]);
+  assertQuiet(bob);
+  assertEquals([bob.all("gap"), carol.texts], [[], []]);
+});
+
 Deno.test("after a jump over a removal nothing of the one who was removed is read", async () => {
   const room = await stage("invite");
   const { alice, dave, relay, net } = room;
