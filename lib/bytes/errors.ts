@@ -59,18 +59,21 @@ export class UserError extends Error {
   readonly code: UserErrorCode;
   /** What the person can do now, as a sentence; empty when there is nothing. */
   readonly hint: string;
+  /** The room that it is about, if it is about one. */
+  readonly room?: string;
 
   /**
    * Makes the error.
    * @param code the stable name of what happened
    * @param message what happened, as a sentence
    * @param hint what to do about it
-   * @param options the error that led to this one, as `cause`
+   * @param options the error that led to this one, as `cause`, and the name of the room that it is about
    */
-  constructor(code: UserErrorCode, message: string, hint = "", options?: ErrorOptions) {
+  constructor(code: UserErrorCode, message: string, hint = "", options?: ErrorOptions & { readonly room?: string }) {
     super(message, options);
     this.code = code;
     this.hint = hint;
+    if (options?.room !== undefined) this.room = options.room;
   }
 }
 

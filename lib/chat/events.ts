@@ -93,6 +93,18 @@ export type NoticeCode =
   | "badCertificate"
   | "reset";
 
+/** What a member did in a room. */
+export interface ByMember {
+  /** Where. */
+  readonly room: string;
+  /** When the relay placed it. */
+  readonly at: number;
+  /** By whom; one's own handle for what one did oneself. */
+  readonly by: string;
+  /** What a script put beside its line, when this client asked for it. */
+  readonly ref?: Ref;
+}
+
 /** Over what a session by code, or a direct link, runs. */
 export type SessionPath = "relay" | "direct";
 
@@ -146,20 +158,11 @@ export type ChatEvent =
   | { readonly type: "switched"; readonly room: string; readonly ref?: Ref }
   /** Somebody wants us in a room. */
   | ({ readonly type: "invited"; readonly room: string; readonly by: string } & Omit<Member, "handle">)
-  /** Somebody became a member without being there, or by another's doing. */
-  | ({ readonly type: "memberAdded"; readonly room: string; readonly at: number; readonly by: string } & Member)
+  /** Somebody became a member without being there, or by another's doing; `ref` is there when we asked for it. */
+  | ({ readonly type: "memberAdded" } & ByMember & Member)
   /** Somebody was taken out of a room: by a member, or because they were away too long. */
-  | (
-    & {
-      readonly type: "memberRemoved";
-      readonly room: string;
-      readonly at: number;
-      readonly by: string;
-      readonly reason: RemoveReason;
-    }
-    & Member
-  )
-  | ({ readonly type: "memberPromoted"; readonly room: string; readonly at: number; readonly by: string } & Member)
+  | ({ readonly type: "memberRemoved"; readonly reason: RemoveReason } & ByMember & Member)
+  | ({ readonly type: "memberPromoted" } & ByMember & Member)
   /** Messages are missing; of one author when `from` is there. */
   | { readonly type: "gap"; readonly place: Place; readonly from?: string; readonly count: number }
   /** A member was told another history of a room than we were: they or the relay are wrong. */
@@ -251,12 +254,21 @@ export type ChatEvent =
     readonly distrusted?: true;
     readonly path: SessionPath;
   }
-  | { readonly type: "notice"; readonly code: NoticeCode; readonly text: string; readonly ref?: Ref }
+  | {
+    readonly type: "notice";
+    readonly code: NoticeCode;
+    readonly text: string;
+    /** The room that it is about, if it is about one. */
+    readonly room?: string;
+    readonly ref?: Ref;
+  }
   | {
     readonly type: "error";
     readonly code: UserErrorCode;
     readonly message: string;
     readonly hint: string;
+    /** The room that it is about, if it is about one. */
+    readonly room?: string;
     readonly ref?: Ref;
   };
 

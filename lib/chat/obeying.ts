@@ -59,7 +59,7 @@ export class Obeying {
       await this.#run(command, ref, turn);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      tellError(error, ref, turn);
+      tellError(aboutRoom(error, this.#options.rooms.roomOf(command)), ref, turn);
     }
   }
 
@@ -118,6 +118,11 @@ export class Obeying {
     if (!this.#options.isAlone) return;
     throw new UserError("badLine", "There are no rooms here: this is a session of two people", "Use /peers.");
   }
+}
+
+function aboutRoom(error: UserError, room: string | undefined): UserError {
+  if (room === undefined || error.room !== undefined) return error;
+  return new UserError(error.code, error.message, error.hint, { cause: error, room });
 }
 
 /** Lines wait for the relay; what is asked of it does not. */

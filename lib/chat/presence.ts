@@ -12,7 +12,7 @@ import { encodeClientMessage, type Fingerprint, type RelayMessage } from "../wir
 import type { Member, Ref, RoomMember } from "./events.ts";
 import type { Keyring } from "./keyring.ts";
 import type { Meeting, People, Person } from "./people.ts";
-import { notice, type Turn } from "./turn.ts";
+import { type About, notice, type Turn } from "./turn.ts";
 import { WhoRequests } from "./who_requests.ts";
 
 /** What `Presence` is made from. */
@@ -176,9 +176,10 @@ export function changedWarning(people: People, person: Person): string {
  * @param people who was met
  * @param member who
  * @param turn time and effects
+ * @param about the room in which they are met
  */
-export function warnIfChanged(people: People, member: Member, turn: Turn): void {
+export function warnIfChanged(people: People, member: Member, turn: Turn, about: About): void {
   if (member.trust !== "changed" || member.distrusted) return; // whoever distrusts a key needs no telling
   const person = people.get(member.fingerprint);
-  if (person !== undefined) notice(turn, "keyChanged", changedWarning(people, person));
+  if (person !== undefined) notice(turn, "keyChanged", changedWarning(people, person), about);
 }

@@ -179,7 +179,9 @@ export class RoomChannel {
     this.#ownOps.restart();
     this.#joinsLeft = TRIES_MAX;
     this.voice.forget();
-    notice(turn, "reset", `The relay started a new log: #${room.name} begins anew, and everybody joins it again`);
+    notice(turn, "reset", `The relay started a new log: #${room.name} begins anew, and everybody joins it again`, {
+      room: room.name,
+    });
     this.following.fetchOps(0, turn);
     return true;
   }

@@ -5,6 +5,7 @@
 
 import { UserError } from "../bytes/errors.ts";
 import { checkRoomName } from "../wire/handle.ts";
+import type { Command } from "./commands.ts";
 import type { RoomPlace } from "./room_place.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -24,6 +25,42 @@ export function placeOf(rooms: Rooms, name: string | undefined): RoomPlace {
   if (place.phase !== "invited") return place;
   const hint = `/join ${place.name} goes in, /leave ${place.name} says no.`;
   throw new UserError("noSuchRoom", `Nothing was done: you are invited to #${place.name} and not in it`, hint);
+}
+
+/**
+ * Tells which room a command is about.
+ * @param rooms the client's
+ * @param command any command
+ * @returns the room's name, as it is called here if it is one of ours; `undefined` when the command is about none
+ */
+export function roomNameOf(rooms: Rooms, command: Command): string | undefined {
+  switch (command.kind) {
+    case "join":
+    case "switch":
+      return calledHere(rooms, command.room);
+    case "create":
+      return calledHere(rooms, command.name);
+    case "say":
+    case "leave":
+    case "members":
+    case "topic":
+    case "invite":
+    case "remove":
+    case "promote":
+      return command.room === undefined ? rooms.current?.name : calledHere(rooms, command.room);
+    default:
+      return undefined;
+  }
+}
+
+/** What is no name of a room is left out. */
+function calledHere(rooms: Rooms, name: string): string | undefined {
+  try {
+    return rooms.find(name)?.name ?? checkRoomName(name.replace(/^#/u, "")).name;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -11,11 +11,11 @@ import { inviteRoomId } from "../e2ee/room_id.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import { checkRoomName } from "../wire/handle.ts";
 import type { RandomBytes } from "../crypto/random.ts";
-import type { RoomCommand } from "./commands.ts";
+import type { Command, RoomCommand } from "./commands.ts";
 import type { Ref, RoomSummary } from "./events.ts";
 import type { OutgoingLine } from "./outgoing.ts";
 import type { People, Person } from "./people.ts";
-import { noSuchRoom, placeOf } from "./room_choice.ts";
+import { noSuchRoom, placeOf, roomNameOf } from "./room_choice.ts";
 import type { RoomPlace } from "./room_place.ts";
 import { type Rooms, ROOMS_MAX } from "./rooms.ts";
 import type { Turn } from "./turn.ts";
@@ -94,6 +94,15 @@ export class RoomCommands {
   }
 
   /**
+   * Tells which room a command is about.
+   * @param command any command
+   * @returns the room's name, as it is called here if it is one of ours; `undefined` when the command is about none
+   */
+  roomOf(command: Command): string | undefined {
+    return roomNameOf(this.#options.rooms, command);
+  }
+
+  /**
    * Takes in that the relay has a topic of ours.
    * @param line the topic
    * @param turn time and effects
@@ -145,8 +154,9 @@ export class RoomCommands {
   ): Promise<void> {
     const { rooms, own, identity, random } = this.#options;
     const checked = checkRoomName(name);
-    if (rooms.find(checked.name) !== undefined) {
-      throw new UserError("badLine", `Nothing was done: you have a room #${checked.name}`, "/rooms shows your rooms.");
+    const known = rooms.find(checked.name);
+    if (known !== undefined) {
+      throw new UserError("badLine", `Nothing was done: you have a room #${known.name}`, "/rooms shows your rooms.");
     }
     this.#checkCount();
     const author = { sign: identity.sign, certificate: own };

@@ -23,9 +23,11 @@ export function outcomeError(
   const isGone = outcome.kind === "void" && (outcome.reason === "notMember" || outcome.reason === "unknownActor");
   if (isQuiet || (kind === "leave" && isGone)) return undefined;
   const what = kind === "join" || kind === "create" ? `You are not in #${room}` : `Nothing was done in #${room}`;
-  if (outcome.kind === "refused") return new UserError("notDone", `${what}: ${outcome.message}`, "Try again later.");
+  if (outcome.kind === "refused") {
+    return new UserError("notDone", `${what}: ${outcome.message}`, "Try again later.", { room });
+  }
   const [why, hint] = REASONS[outcome.reason] ?? ["the other members would not take it", "Try again later."];
-  return new UserError("notDone", `${what}: ${why}`, hint);
+  return new UserError("notDone", `${what}: ${why}`, hint, { room });
 }
 
 const REASONS: Partial<Record<VoidReason, readonly [why: string, hint: string]>> = {

@@ -18,7 +18,7 @@ import type { MembershipNews, PlacedOp } from "./room_news.ts";
 import { RoomReading } from "./room_reading.ts";
 import type { RoomRecord, Topic } from "./room_record.ts";
 import type { Showing } from "./showing.ts";
-import { notice, type Turn } from "./turn.ts";
+import { type About, notice, refFieldOf, type Turn } from "./turn.ts";
 
 /** Where a room stands: `idle`, kept and not entered in this run; `gone`, nothing is taken from it any more. */
 export type RoomPhase = "invited" | "idle" | "entering" | "in" | "leaving" | "gone";
@@ -129,7 +129,7 @@ export class RoomPlace {
     this.#role = this.#ownRole;
     const members = this.members();
     for (const { fingerprint } of members) this.channel.voice.show(fingerprint);
-    for (const member of members) warnIfChanged(this.#options.people, member, turn);
+    for (const member of members) warnIfChanged(this.#options.people, member, turn, this.#about);
     return members;
   }
 
@@ -229,7 +229,7 @@ export class RoomPlace {
   placed(placed: PlacedOp, turn: Turn): void {
     const { news, released, atMs, otherHistoryOf } = placed;
     if (this.#isShown) {
-      this.#tellNews(news, atMs, turn);
+      this.#tellNews(news, atMs, { ...turn, ref: placed.own?.ref });
       this.#tellRole(turn);
     }
     if (otherHistoryOf !== undefined && this.#isShown) this.#reading.tellFork(otherHistoryOf, turn);
@@ -299,6 +299,10 @@ export class RoomPlace {
     return people.get(who)?.certificate.handle ?? "somebody";
   }
 
+  get #about(): About {
+    return { room: this.name };
+  }
+
   get #ownRole(): Role | undefined {
     return this.channel.membership.memberOf(this.#options.own.fingerprint)?.role;
   }
@@ -308,15 +312,15 @@ export class RoomPlace {
     const role = this.#ownRole;
     if (role === this.#role) return;
     this.#role = role;
-    if (role === "admin") notice(turn, "role", `You are an admin of #${this.name} now`);
-    if (role === "owner") notice(turn, "role", `You own #${this.name} now: its owner left`);
+    if (role === "admin") notice(turn, "role", `You are an admin of #${this.name} now`, this.#about);
+    if (role === "owner") notice(turn, "role", `You own #${this.name} now: its owner left`, this.#about);
   }
 
-  #tellNews(news: MembershipNews, at: number, turn: Turn): void {
+  #tellNews(news: MembershipNews, at: number, turn: Turn & { readonly ref: Ref | undefined }): void {
     if (news.kind === "none" || news.person === undefined) return;
     const { person } = news;
     const member = this.#options.people.show(person);
-    const base = { room: this.name, at, by: this.nameOf(news.by), ...member };
+    const base = { room: this.name, at, by: this.nameOf(news.by), ...member, ...refFieldOf(turn.ref) };
     switch (news.kind) {
       case "came":
         this.#hasNewcomer = true;
@@ -347,7 +351,7 @@ export class RoomPlace {
 
   #shown(member: Parameters<typeof warnIfChanged>[1], turn: Turn): void {
     this.channel.voice.show(member.fingerprint);
-    warnIfChanged(this.#options.people, member, turn);
+    warnIfChanged(this.#options.people, member, turn, this.#about);
   }
 
   #isMember({ certificate: { fingerprint } }: Person): boolean {

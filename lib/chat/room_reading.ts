@@ -128,7 +128,7 @@ export class RoomReading {
     const text = `What ${
       this.#nameOf(sender)
     } writes in #${channel.room.name} cannot be opened yet: their key has not come`;
-    notice(turn, "cannotOpen", text);
+    notice(turn, "cannotOpen", text, this.#place);
   }
 
   #takeOpened(message: OpenedRoomMessage, turn: Turn): void {
@@ -140,13 +140,16 @@ export class RoomReading {
         turn,
         "misplaced",
         `A message of ${this.#nameOf(fingerprint)} is not what it seems and is not shown`,
+        this.#place,
       );
     }
     const { gap, isFork } = channel.check(message, content.claims);
     this.#tellGap(fingerprint, this.#untold(gap), turn);
     if (isFork) this.tellFork(fingerprint, turn);
     const person = people.get(fingerprint);
-    if (person === undefined) return notice(turn, "stranger", "A message of somebody without a name is not shown");
+    if (person === undefined) {
+      return notice(turn, "stranger", "A message of somebody without a name is not shown", this.#place);
+    }
     const { id, text, sentAtMs } = content;
     if (content.kind === "topic") return this.#takeTopic({ text, by: fingerprint, sentAtMs }, turn);
     const isLate = this.#options.isLate(message.seq);
@@ -182,11 +185,21 @@ export class RoomReading {
       case "full":
         return sender === undefined ? undefined : this.#tellGap(sender, 1, turn);
       case "stranger":
-        return notice(turn, "stranger", `A message in ${room} of somebody who is not a member is not shown`);
+        return notice(
+          turn,
+          "stranger",
+          `A message in ${room} of somebody who is not a member is not shown`,
+          this.#place,
+        );
       case "stale":
-        return notice(turn, "cannotOpen", `${of} in ${room} was written before somebody was removed and is not shown`);
+        return notice(
+          turn,
+          "cannotOpen",
+          `${of} in ${room} was written before somebody was removed and is not shown`,
+          this.#place,
+        );
       default:
-        return notice(turn, "cannotOpen", `${of} in ${room} could not be opened and is not shown`);
+        return notice(turn, "cannotOpen", `${of} in ${room} could not be opened and is not shown`, this.#place);
     }
   }
 

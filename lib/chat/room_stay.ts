@@ -15,7 +15,7 @@ import type { PlacedOp } from "./room_news.ts";
 import { outcomeError } from "./room_outcomes.ts";
 import type { RoomPlace } from "./room_place.ts";
 import { tellError } from "./session_place.ts";
-import { notice, type Turn } from "./turn.ts";
+import { notice, refFieldOf, type Turn } from "./turn.ts";
 
 /** How long somebody who accepted an invitation waits for the op that adds them. */
 export const ADD_TIMEOUT_MS = 10_000;
@@ -145,7 +145,7 @@ export class RoomStay {
     place.unlink();
     if (this.#exit?.isDeclined) {
       tellError(
-        new UserError("notDone", `You did not say no to #${place.name} yet`, "Try again."),
+        new UserError("notDone", `You did not say no to #${place.name} yet`, "Try again.", { room: place.name }),
         this.#exit.ref,
         turn,
       );
@@ -321,7 +321,9 @@ export class RoomStay {
     if (placed.hasLeft) return await dropped({ reason: "left" }, turn);
     if (news.kind !== "removed" || news.person !== undefined || place.phase === "gone") return;
     if (place.channel.kind === "open") {
-      return notice(turn, "rejoined", `You were away from #${place.name} for long: you join it anew`);
+      return notice(turn, "rejoined", `You were away from #${place.name} for long: you join it anew`, {
+        room: place.name,
+      });
     }
     // What the log tells of the past is settled once all of it is known.
     const isIn = place.phase === "in" || (place.phase === "leaving" && !this.#exit?.isDeclined);
@@ -390,8 +392,4 @@ export class RoomStay {
   get #refField(): { readonly ref?: Ref } {
     return refFieldOf(this.#entrance.ref);
   }
-}
-
-function refFieldOf(ref: Ref | undefined): { readonly ref?: Ref } {
-  return ref === undefined ? {} : { ref };
 }

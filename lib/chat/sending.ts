@@ -308,9 +308,10 @@ export class Sending {
   #fail(line: OutgoingLine, error: UserError, turn: Turn): void {
     this.#lines.settle(line.id);
     const { code, message, hint } = error;
+    const about = "room" in line.place ? line.place : {};
     turn.effects.push({
       kind: "show",
-      event: { type: "error", code, message, hint, ...(line.ref === undefined ? {} : { ref: line.ref }) },
+      event: { type: "error", code, message, hint, ...about, ...(line.ref === undefined ? {} : { ref: line.ref }) },
     });
   }
 }

@@ -11,7 +11,7 @@ import { CodeSessions, type CodeSessionsOptions, type MailboxMessage, type Sessi
 import type { SessionCommand } from "./commands.ts";
 import type { Ref } from "./events.ts";
 import type { Person } from "./people.ts";
-import { notice, type Turn } from "./turn.ts";
+import { notice, refFieldOf, type Turn } from "./turn.ts";
 
 /** What a `SessionPlace` is made from. */
 export interface SessionPlaceOptions extends Omit<CodeSessionsOptions, "told"> {
@@ -155,7 +155,7 @@ export class SessionPlace {
  * @param ref what a script put beside its line
  * @param turn where it goes
  */
-export function tellError({ code, message, hint }: UserError, ref: Ref | undefined, turn: Turn): void {
-  const refField = ref === undefined ? {} : { ref };
-  turn.effects.push({ kind: "show", event: { type: "error", code, message, hint, ...refField } });
+export function tellError({ code, message, hint, room }: UserError, ref: Ref | undefined, turn: Turn): void {
+  const fields = { ...(room === undefined ? {} : { room }), ...refFieldOf(ref) };
+  turn.effects.push({ kind: "show", event: { type: "error", code, message, hint, ...fields } });
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Effects } from "./effects.ts";
-import type { NoticeCode } from "./events.ts";
+import type { NoticeCode, Ref } from "./events.ts";
 
 /** One call of the core's `handle`. */
 export interface Turn {
@@ -14,12 +14,28 @@ export interface Turn {
   readonly effects: Effects;
 }
 
+/** What something is about. */
+export interface About {
+  /** A room of ours, by what it is called here. */
+  readonly room?: string;
+}
+
+/**
+ * Gives what a script put beside its line, as the field of an event.
+ * @param ref what it put there, if anything
+ * @returns the field, or none
+ */
+export function refFieldOf(ref: Ref | undefined): { readonly ref?: Ref } {
+  return ref === undefined ? {} : { ref };
+}
+
 /**
  * Tells the person something in a sentence.
  * @param turn where it goes
  * @param code what it is about
  * @param text the sentence; names in it are cleaned where it is drawn
+ * @param about the room, for whatever is about one
  */
-export function notice(turn: Turn, code: NoticeCode, text: string): void {
-  turn.effects.push({ kind: "show", event: { type: "notice", code, text } });
+export function notice(turn: Turn, code: NoticeCode, text: string, about: About = {}): void {
+  turn.effects.push({ kind: "show", event: { type: "notice", code, text, ...about } });
 }

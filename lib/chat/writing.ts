@@ -15,7 +15,7 @@ import type { RoomPlace } from "./room_place.ts";
 import { placeOf } from "./room_choice.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Sending } from "./sending.ts";
-import { notice, type Turn } from "./turn.ts";
+import { type About, notice, type Turn } from "./turn.ts";
 
 /** What `Writing` is made from. */
 export interface WritingOptions {
@@ -71,7 +71,7 @@ export class Writing {
     if (place.phase === "in") this.#tellReaders(place, turn); // without a link nobody knows who is here
     for (const { fingerprint, trust } of place.members()) {
       const person = people.get(fingerprint);
-      if (trust === "changed" && person !== undefined) this.#tellHeld(person, turn);
+      if (trust === "changed" && person !== undefined) this.#tellHeld(person, { room: place.name }, turn);
     }
   }
 
@@ -186,15 +186,15 @@ export class Writing {
     const members = place.members();
     const name = `#${place.name}`;
     if (members.length === 0) {
-      return notice(turn, "nobodyHere", `Nobody else is in ${name}, so nobody will read this`);
+      return notice(turn, "nobodyHere", `Nobody else is in ${name}, so nobody will read this`, { room: place.name });
     }
     const isAnybodyHere = members.some(({ isHere }) => isHere);
     if (!isAnybodyHere && place.isNewsThatAllAreAway()) {
-      notice(turn, "away", `Nobody else is in ${name} now: they read it when they come back`);
+      notice(turn, "away", `Nobody else is in ${name} now: they read it when they come back`, { room: place.name });
     }
   }
 
-  #tellHeld(person: Person, turn: Turn): void {
+  #tellHeld(person: Person, about: About, turn: Turn): void {
     const { people } = this.#options;
     const { handle } = person.certificate;
     const name = people.address(person);
@@ -203,12 +203,14 @@ export class Writing {
         turn,
         "distrusted",
         `${handle} does not get this: you distrust their key; /trust ${name} accepts it`,
+        about,
       );
     }
     notice(
       turn,
       "keyChanged",
       `${handle} does not get this: their key changed; /verify ${name} or /trust ${name} accepts it`,
+      about,
     );
   }
 

@@ -219,12 +219,12 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
     }
     case "memberAdded":
     case "memberPromoted": {
-      const { type, room, at, by } = event;
-      return { type, ...memberOf(event), room, by, at: isoTime(at) };
+      const { type, room, at, by, ref } = event;
+      return { type, ...memberOf(event), room, by, at: isoTime(at), ...(ref === undefined ? {} : { ref }) };
     }
     case "memberRemoved": {
-      const { type, room, at, by, reason } = event;
-      return { type, ...memberOf(event), room, by, reason, at: isoTime(at) };
+      const { type, room, at, by, reason, ref } = event;
+      return { type, ...memberOf(event), room, by, reason, at: isoTime(at), ...(ref === undefined ? {} : { ref }) };
     }
     case "gap": {
       const { type, place, from, count } = event;

@@ -78,7 +78,12 @@ export function withoutSession(error: UserError): UserError {
  */
 export function unsentEvent(line: OutgoingLine): ChatEvent {
   const where = "room" in line.place ? `#${line.place.room}` : line.place.to;
-  const error = new UserError("unsent", `Not sent to ${where}: ${line.text}`, "");
+  const error = new UserError(
+    "unsent",
+    `Not sent to ${where}: ${line.text}`,
+    "",
+    "room" in line.place ? line.place : {},
+  );
   return eventOf(error, line.ref === undefined ? {} : { ref: line.ref });
 }
 
@@ -101,8 +106,8 @@ export function keptEvent(count: number): ChatEvent {
  * @returns what to show
  */
 export function eventOf(error: UserError, ref: Pick<FrontInput, "ref">): ChatEvent {
-  const { code, message, hint } = error;
-  return { type: "error", code, message, hint, ...ref };
+  const { code, message, hint, room } = error;
+  return { type: "error", code, message, hint, ...(room === undefined ? {} : { room }), ...ref };
 }
 
 /**

@@ -79,7 +79,7 @@ const ROWS: readonly Row[] = [
   ["carol", "/join #", ["nameInvalid", "A room name cannot be empty.", NAME_HINT]],
   ["carol", { kind: "topic", room: "" }, ["nameInvalid", "A room name cannot be empty.", NAME_HINT]],
   ["alice", "/room create den", ["badLine", "Nothing was done: you have a room #den", "/rooms shows your rooms."]],
-  ["alice", "/room create #DEN", ["badLine", "Nothing was done: you have a room #DEN", "/rooms shows your rooms."]],
+  ["alice", "/room create #DEN", ["badLine", "Nothing was done: you have a room #den", "/rooms shows your rooms."]],
   ["dan", "/room create den", ["badLine", "Nothing was done: you have a room #den", "/rooms shows your rooms."]],
   [
     "carol",

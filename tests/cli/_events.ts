@@ -122,16 +122,29 @@ export const EVENTS: { readonly [T in ChatEvent["type"]]: fc.Arbitrary<Extract<C
   ),
   switched: optional({ type: type("switched"), room: TEXT, ref: REF }, "ref"),
   invited: optional({ type: type("invited"), room: TEXT, by: TEXT, ...KEYS }, "distrusted"),
-  memberAdded: optional({ type: type("memberAdded"), room: TEXT, at: TIME, by: TEXT, ...MEMBER }, "distrusted"),
-  memberRemoved: optional({
-    type: type("memberRemoved"),
-    room: TEXT,
-    at: TIME,
-    by: TEXT,
-    reason: fc.constantFrom("absent", "removed"),
-    ...MEMBER,
-  }, "distrusted"),
-  memberPromoted: optional({ type: type("memberPromoted"), room: TEXT, at: TIME, by: TEXT, ...MEMBER }, "distrusted"),
+  memberAdded: optional(
+    { type: type("memberAdded"), room: TEXT, at: TIME, by: TEXT, ...MEMBER, ref: REF },
+    "distrusted",
+    "ref",
+  ),
+  memberRemoved: optional(
+    {
+      type: type("memberRemoved"),
+      room: TEXT,
+      at: TIME,
+      by: TEXT,
+      reason: fc.constantFrom("absent", "removed"),
+      ...MEMBER,
+      ref: REF,
+    },
+    "distrusted",
+    "ref",
+  ),
+  memberPromoted: optional(
+    { type: type("memberPromoted"), room: TEXT, at: TIME, by: TEXT, ...MEMBER, ref: REF },
+    "distrusted",
+    "ref",
+  ),
   gap: optional({ type: type("gap"), place: PLACE, from: TEXT, count: COUNT }, "from"),
   fork: fc.record({ type: type("fork"), room: TEXT, from: TEXT }),
   topic: optional({ type: type("topic"), room: TEXT, topic: TEXT, by: TEXT, ref: REF }, "by", "ref"),
@@ -211,14 +224,23 @@ export const EVENTS: { readonly [T in ChatEvent["type"]]: fc.Arbitrary<Extract<C
     { type: type("secured"), with: TEXT, ...KEYS, path: fc.constantFrom("relay", "direct") },
     "distrusted",
   ),
-  notice: optional({ type: type("notice"), code: fc.constantFrom("help", "reset"), text: TEXT, ref: REF }, "ref"),
-  error: optional({
-    type: type("error"),
-    code: fc.constantFrom("unsent", "relayChanged"),
-    message: TEXT,
-    hint: TEXT,
-    ref: REF,
-  }, "ref"),
+  notice: optional(
+    { type: type("notice"), code: fc.constantFrom("help", "reset"), text: TEXT, room: TEXT, ref: REF },
+    "room",
+    "ref",
+  ),
+  error: optional(
+    {
+      type: type("error"),
+      code: fc.constantFrom("unsent", "relayChanged"),
+      message: TEXT,
+      hint: TEXT,
+      room: TEXT,
+      ref: REF,
+    },
+    "room",
+    "ref",
+  ),
 };
 
 /** Any event. */

@@ -197,6 +197,10 @@ const EVENTS_AND_FIELDS: readonly (readonly [event: ChatEvent | ProgramEvent, fi
     { type: "memberAdded", ...BOB_FIELDS, room: "den", by: "carol", at: AT_TEXT },
   ],
   [
+    { type: "memberAdded", room: "den", at: AT, by: "carol", ...BOB, ref: 1 },
+    { type: "memberAdded", ...BOB_FIELDS, room: "den", by: "carol", at: AT_TEXT, ref: 1 },
+  ],
+  [
     { type: "memberRemoved", room: "den", at: AT, by: "carol", reason: "absent", ...BOB },
     { type: "memberRemoved", ...BOB_FIELDS, room: "den", by: "carol", reason: "absent", at: AT_TEXT },
   ],
@@ -241,6 +245,14 @@ const EVENTS_AND_FIELDS: readonly (readonly [event: ChatEvent | ProgramEvent, fi
     { type: "members", room: "den", members: [{ ...IN_ROOM, role: "admin" }], ref: 6 },
   ],
   [{ type: "notice", code: "help", text: "one\ntwo" }, { type: "notice", code: "help", text: "one\ntwo" }],
+  [
+    { type: "notice", code: "role", text: "t", room: "den" },
+    { type: "notice", code: "role", text: "t", room: "den" },
+  ],
+  [
+    { type: "error", code: "notDone", message: "m", hint: "h", room: "den", ref: 1 },
+    { type: "error", code: "notDone", message: "m", hint: "h", room: "den", ref: 1 },
+  ],
   [
     { type: "error", code: "tooLong", message: "m", hint: "h", ref: 0 },
     { type: "error", code: "tooLong", message: "m", hint: "h", ref: 0 },
@@ -297,10 +309,12 @@ Deno.test("toJsonLine() says of everything that is about a room which one it is"
     "link",
   ];
   for (const [type, events] of Object.entries(EVENTS)) {
-    if ([...ofNone, "notice", "error"].includes(type)) continue;
+    if (ofNone.includes(type)) continue;
     fc.assert(fc.property(events, (event: ChatEvent) => {
       const { room, to } = JSON.parse(toJsonLine(event));
-      const place = "place" in event ? event.place : { room: "room" in event ? event.room : "missing" };
+      const ofMany = type === "notice" || type === "error"; // most are about no room
+      const inRoom = { room: "room" in event ? event.room : ofMany ? undefined : "missing" };
+      const place = "place" in event ? event.place : inRoom;
       assertEquals({ room, to }, "room" in place ? { room: place.room, to: undefined } : { room: undefined, ...place });
     }));
   }

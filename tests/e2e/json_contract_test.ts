@@ -183,7 +183,7 @@ Deno.test("sotto --json answers a malformed line with an error and goes on", asy
     ['{"type":"say","text":5,"ref":3}', { ref: 3 }],
     ['{"type":"say","text":"","ref":4}', { ref: 4 }],
     ['{"type":"pm","text":"x","ref":5}', { ref: 5 }],
-    ['{"type":"say","text":"x","room":"elsewhere","ref":6}', { ref: 6, code: "noSuchRoom" }],
+    ['{"type":"say","text":"x","room":"elsewhere","ref":6}', { ref: 6, code: "noSuchRoom", room: "elsewhere" }],
     ['{"type":"say","text":"x","ref":{}}', {}],
   ];
   for (const [line, expected] of lines) {

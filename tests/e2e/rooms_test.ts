@@ -72,7 +72,7 @@ Deno.test("sotto --json tells of a room that people are invited to, line by line
   await type(alice, "/topic to sea", { ref: 2 });
   await expect(alice, { type: "topic", room, topic: "to sea", ref: 2 });
   await type(alice, "/invite bob", { ref: 3 });
-  await expect(alice, { type: "memberAdded", ...ofBob, room, by });
+  await expect(alice, { type: "memberAdded", ...ofBob, room, by, ref: 3 });
   await expect(bob, { type: "invited", room, by, ...byKey });
   await type(bob, "/rooms", { ref: 4 });
   const lobby = { room: "lobby", inviteOnly: false, state: "in", current: true, members: 1, here: 1, topic: "" };
@@ -86,7 +86,7 @@ Deno.test("sotto --json tells of a room that people are invited to, line by line
   await expect(alice, { type: "joined", ...ofBob, room: "lobby" }); // when he came
   await expect(alice, { type: "joined", ...ofBob, room });
   await type(alice, "/promote bob", { ref: 6 });
-  await expect(alice, { type: "memberPromoted", ...ofBob, room, by });
+  await expect(alice, { type: "memberPromoted", ...ofBob, room, by, ref: 6 });
   await type(alice, "/members", { room: "plans", ref: 7 });
   await expect(alice, { type: "members", room, members: [{ ...ofBob, role: "admin", here: true }], ref: 7 });
 
@@ -123,12 +123,13 @@ Deno.test("sotto --json tells who said no, who was removed, and by whom", async 
   assertEquals((await bob.process.next("message"))["text"], "for bob");
 
   await type(alice, "/remove bob", { ref: "r" });
-  await expect(alice, { type: "memberRemoved", ...key("bob", bob.print), room, by: "alice", reason: "removed" });
+  const removed = { type: "memberRemoved", ...key("bob", bob.print), room, by: "alice", reason: "removed", ref: "r" };
+  await expect(alice, removed);
   await expect(bob.process, { type: "roomLeft", room, reason: "removed", by: "alice", current: "lobby" });
   await bob.process.send({ type: "say", text: "let me in", room, ref: "x" });
-  assertEquals((await bob.process.next("error"))["code"], "noSuchRoom");
+  assertEquals(pick(await bob.process.next("error"), "code", "room", "ref"), ["noSuchRoom", "den", "x"]);
   await alice.send({ type: "say", text: "for nobody" });
-  assertEquals((await alice.next("notice"))["code"], "nobodyHere");
+  assertEquals(pick(await alice.next("notice"), "code", "room"), ["nobodyHere", "den"]);
   await alice.send({ type: "say", text: "end", room: "lobby" });
   for (const { process } of [bob, carol]) await process.next("message", ({ text }) => text === "end");
   const read = [bob, carol].map(({ process }) => process.printedJson.filter(({ type }) => type === "message").length);

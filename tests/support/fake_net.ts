@@ -105,6 +105,15 @@ export class Kept {
   }
 }
 
+/** Whatever names a room in its sentence says in its fields which room it is; a line of the person's own may name any. */
+function assertSaysRoom(event: ChatEvent): void {
+  if (event.type !== "notice" && event.type !== "error") return;
+  if (event.code === "help" || event.code === "unsent") return;
+  const text = event.type === "notice" ? event.text : event.message;
+  const [, named] = /#([\p{L}\p{N}_.-]+)/u.exec(text) ?? [];
+  if (named !== event.room && named !== undefined) throw new Error(`${event.type} ${event.code} leaves out #${named}`);
+}
+
 function set<T>(rows: Map<string, T>, key: string, value: T | undefined): void {
   if (value === undefined) rows.delete(key);
   else rows.set(key, value);
@@ -375,6 +384,7 @@ export class FakeNet {
     if (changes !== undefined) client.kept.commit(changes); // before anything of it leaves
     for (const effect of effects) {
       if (effect.kind === "show") {
+        assertSaysRoom(effect.event);
         client.events.push(effect.event);
         this.watch(client, effect.event);
       } else if (effect.kind === "wakeAt") client.wakeAtMs = effect.atMs;
