@@ -46,8 +46,8 @@ export class RoomReading {
   #toldMissing = 0;
   /** Members of whom it was told that they see another history. */
   readonly #forked = new Set<Fingerprint>();
-  /** Members whose messages wait for their key: when the first was placed, until the person was told. */
-  readonly #awaited = new Map<Fingerprint, number>();
+  /** Members whose messages wait for their key: when the first was placed, and of how many the person was told. */
+  readonly #awaited = new Map<Fingerprint, { readonly sinceMs: number; told: number }>();
   #isPaused = false;
 
   /**
@@ -99,7 +99,7 @@ export class RoomReading {
   expire(turn: Turn): void {
     const counts = new Map<Fingerprint, number>();
     for (const who of this.#options.channel.expire(turn.nowMs)) counts.set(who, (counts.get(who) ?? 0) + 1);
-    for (const [who, count] of counts) this.#tellGap(who, count, turn);
+    for (const [who, count] of counts) this.#tellGap(who, count - this.#takeTold(who, count), turn);
   }
 
   /**
@@ -122,18 +122,32 @@ export class RoomReading {
   /** The relay keeps the key back, or its author leaves us out. */
   #takeHeld({ sender, atMs }: Extract<RoomHeard, { kind: "held" }>, turn: Turn): void {
     const { channel } = this.#options;
-    if (channel.waitingOf(sender) === 1) this.#awaited.set(sender, atMs);
-    if (atMs - (this.#awaited.get(sender) ?? atMs) < KEY_AWAITED_MS) return;
-    this.#awaited.set(sender, Infinity); // told once
-    const text = `What ${
-      this.#nameOf(sender)
-    } writes in #${channel.room.name} cannot be opened yet: their key has not come`;
-    notice(turn, "cannotOpen", text, this.#place);
+    const count = channel.waitingOf(sender);
+    const awaited = this.#awaited.get(sender);
+    if (awaited === undefined || count === 1) {
+      this.#awaited.set(sender, { sinceMs: atMs, told: 0 });
+      return;
+    }
+    if (awaited.told > 0 || atMs - awaited.sinceMs < KEY_AWAITED_MS) return;
+    awaited.told = count;
+    const messages = `${count} messages of ${this.#nameOf(sender)} in #${channel.room.name}`;
+    notice(turn, "cannotOpen", `${messages} cannot be opened yet: their key has not come`, this.#place);
+  }
+
+  /** Of messages that wait no more: how many the person was told of when they waited. */
+  #takeTold(who: Fingerprint, count: number): number {
+    const awaited = this.#awaited.get(who);
+    if (awaited === undefined) return 0;
+    const told = Math.min(count, awaited.told);
+    awaited.told -= told;
+    if (this.#options.channel.waitingOf(who) === 0) this.#awaited.delete(who);
+    return told;
   }
 
   #takeOpened(message: OpenedRoomMessage, turn: Turn): void {
     const { channel, people } = this.#options;
     const { fingerprint } = message.sender;
+    if (message.isLate) this.#takeTold(fingerprint, 1);
     const content = this.#contentOf(message);
     if (content === undefined) {
       return notice(

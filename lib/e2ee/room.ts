@@ -30,6 +30,7 @@ import { roomMessageHash } from "./room_message.ts";
 import { RoomSpeaker } from "./room_speaker.ts";
 import { RoomTally, type TallyClaim, type TallyVerdict } from "./room_tally.ts";
 import { emptyTally } from "./tally.ts";
+import { ToldLosses } from "./told_losses.ts";
 
 /** Whose room it is. */
 export interface RoomOptions {
@@ -83,6 +84,7 @@ export class Room {
   readonly #speaker: RoomSpeaker;
   readonly #listener: RoomListener;
   readonly #tally: RoomTally;
+  readonly #told = new ToldLosses();
   readonly #self: Fingerprint;
   readonly #counters: Map<Fingerprint, number>;
   readonly #changed = new Set<string>();
@@ -204,6 +206,7 @@ export class Room {
    */
   async message(bytes: Bytes, place: MessagePlace): Promise<RoomHeard> {
     const heard = await this.#listener.take(bytes, place);
+    if (heard.kind === "refused" && heard.reason === "full" && heard.sender) this.#told.tell(heard.sender, place.seq);
     this.#changed.add("counters");
     return heard;
   }
@@ -240,7 +243,8 @@ export class Room {
     const last = this.#counters.get(fingerprint) ?? 0;
     // A newcomer starts at the first number that they see. What waits for its key is not missing.
     const between = last === 0 ? 0 : Math.max(0, claims.m - last - 1);
-    const missing = message.isLate ? 0 : Math.max(0, between - this.#listener.waitingOf(fingerprint));
+    const told = message.isLate ? 0 : this.#told.open(fingerprint, message.seq);
+    const missing = message.isLate ? 0 : Math.max(0, between - told - this.#listener.waitingOf(fingerprint));
     if (claims.m > last) this.#count(fingerprint, claims.m);
     const tally = this.#tally.compare(message.head, claims.tally, message.before);
     if (tally.kind === "behind") this.miss(); // told once: from now on ours cannot fit
@@ -348,7 +352,9 @@ export class Room {
    * @returns whose messages were forgotten, one entry each
    */
   expire(nowMs: number): Fingerprint[] {
-    return this.#listener.expire(nowMs);
+    const expired = this.#listener.expire(nowMs);
+    for (const { sender, seq } of expired) this.#told.tell(sender, seq);
+    return expired.map(({ sender }) => sender);
   }
 
   /**

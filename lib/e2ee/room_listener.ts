@@ -218,9 +218,9 @@ export class RoomListener {
   /**
    * Forgets what waited too long.
    * @param nowMs the time now, in milliseconds since 1970 (UTC)
-   * @returns who wrote what was forgotten, once for each message
+   * @returns who wrote what was forgotten, and its place, once for each message
    */
-  expire(nowMs: number): Fingerprint[] {
+  expire(nowMs: number): { readonly sender: Fingerprint; readonly seq: number }[] {
     for (const [name, { sinceMs }] of this.#late) {
       if (nowMs - sinceMs <= HELD_KEEP_MS) continue;
       this.#late.delete(name);
@@ -228,7 +228,7 @@ export class RoomListener {
     }
     const old = [...this.#held.values()].filter(({ sinceMs }) => nowMs - sinceMs > HELD_KEEP_MS);
     for (const held of old) this.#unhold(held);
-    return old.map(({ certificate }) => certificate.fingerprint);
+    return old.map(({ certificate, seq }) => ({ sender: certificate.fingerprint, seq }));
   }
 
   /**
