@@ -7,6 +7,8 @@
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 const ENCODER = new TextEncoder();
+/** Bytes of a length in front of a field. */
+const LENGTH_BYTES = 4;
 
 /** The largest whole number that a JavaScript number holds exactly; u64 fields stop there. */
 export const U64_MAX: number = Number.MAX_SAFE_INTEGER;
@@ -67,9 +69,7 @@ export function u16be(value: number): Bytes {
  */
 export function u32be(value: number): Bytes {
   checkRange(value, 0xffffffff);
-  const out = new Uint8Array(4);
-  new DataView(out.buffer).setUint32(0, value);
-  return out;
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
 /**
@@ -91,7 +91,7 @@ export function u64be(value: number): Bytes {
  * @returns the field with its length in front
  */
 export function lv(bytes: Uint8Array): Bytes {
-  return concat(u32be(bytes.length), bytes);
+  return lvCat(bytes);
 }
 
 /**
@@ -100,7 +100,22 @@ export function lv(bytes: Uint8Array): Bytes {
  * @returns `lv(a) || lv(b) || …`
  */
 export function lvCat(...fields: readonly Uint8Array[]): Bytes {
-  return concat(...fields.map(lv));
+  let lengthBytes = 0;
+  for (const field of fields) lengthBytes += LENGTH_BYTES + field.length;
+  const out = new Uint8Array(lengthBytes);
+  let offset = 0;
+  // One array for all: nearly every structure is built here, and the pieces would cost more than the bytes.
+  for (const field of fields) {
+    const { length } = field;
+    checkRange(length, 0xffffffff);
+    out[offset] = length >>> 24;
+    out[offset + 1] = length >>> 16;
+    out[offset + 2] = length >>> 8;
+    out[offset + 3] = length;
+    out.set(field, offset + LENGTH_BYTES);
+    offset += LENGTH_BYTES + length;
+  }
+  return out;
 }
 
 /** The uses that a label can name, one for each structure that is signed, hashed or derived (PROTOCOL "Conventions"). */

@@ -101,8 +101,7 @@ export class Chat {
     const { certificate, identity, state, words, random = secureRandom } = options;
     const writing = new Writing({ rooms, people, keyring, sending });
     this.#roomCommands = new RoomCommands({ identity, own: certificate, people, rooms, writing, random });
-    const isAlone = this.#isAlone;
-    const shared = { people, keyring, words, random };
+    const [isAlone, shared] = [this.#isAlone, { people, keyring, words, random }];
     this.#sessions = new SessionPlace({ owner: options, ...shared, isAlone, burnt: state?.codes });
     this.#obeying = new Obeying({
       isAlone,
@@ -180,6 +179,7 @@ export class Chat {
     const hasBegun = this.#isEntered || this.#links.isAgain;
     switch (input.kind) {
       case "packet":
+        if (input.coming !== undefined) this.#rooms.foresee(input.coming);
         await this.#hear(input.packet, turn);
         break;
       case "command":

@@ -11,8 +11,13 @@ import type { Command } from "./commands.ts";
 
 /** One thing that happens to a client; the driver gives them one at a time. */
 export type ChatInput =
-  /** The relay said something. */
-  | { readonly kind: "packet"; readonly packet: Packet<RelayMessage>; readonly nowMs: number }
+  /** The relay said something; and what it will say next, if that is here, so that work on it can begin. */
+  | {
+    readonly kind: "packet";
+    readonly packet: Packet<RelayMessage>;
+    readonly coming?: readonly Packet<RelayMessage>[];
+    readonly nowMs: number;
+  }
   /** The person, or a script, wants something. */
   | { readonly kind: "command"; readonly command: Command; readonly nowMs: number; readonly ref?: Ref }
   | { readonly kind: "tick"; readonly nowMs: number }

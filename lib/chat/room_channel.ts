@@ -20,15 +20,8 @@ import { type OwnOp, type OwnOpOutcome, OwnOps, TRIES_MAX } from "./own_ops.ts";
 import type { People } from "./people.ts";
 import type { EventHead, Room } from "./receiving.ts";
 import { RoomFollowing } from "./room_following.ts";
-import {
-  type Consistency,
-  KNOWN_OP,
-  type MembershipNews,
-  newsOf,
-  NO_NEWS,
-  otherHistoryOf,
-  type PlacedOp,
-} from "./room_news.ts";
+import { type Consistency, KNOWN_OP, type MembershipNews, newsOf, NO_NEWS } from "./room_news.ts";
+import { otherHistoryOf, type PlacedOp } from "./room_news.ts";
 import { RoomVoice } from "./room_voice.ts";
 import { notice, type Turn } from "./turn.ts";
 
@@ -265,6 +258,14 @@ export class RoomChannel {
   async change(op: OwnOp, turn: Turn & { readonly ref?: Ref | undefined }): Promise<void> {
     if (op.kind === "leave") this.#joinsLeft = 0;
     await this.#ownOps.publish(op, this.#core.membership.context(turn.nowMs), turn);
+  }
+
+  /**
+   * Begins to open a message that comes soon.
+   * @param body what was published, the very array
+   */
+  foresee(body: Bytes): void {
+    this.#core.foresee(body);
   }
 
   /**

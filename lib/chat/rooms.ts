@@ -9,7 +9,7 @@ import type { Bytes } from "../bytes/writer.ts";
 import { fingerprintOf, openRoomId } from "../e2ee/identity.ts";
 import { decodeSenderKey } from "../e2ee/sender_key.ts";
 import { checkRoomName } from "../wire/handle.ts";
-import type { Fingerprint, RelayMessage, StreamName } from "../wire/messages.ts";
+import type { Fingerprint, Packet, RelayMessage, StreamName } from "../wire/messages.ts";
 import type { Ref } from "./events.ts";
 import type { RoomChannel } from "./room_channel.ts";
 import { type Invitation, takeInvitation } from "./room_invitations.ts";
@@ -183,6 +183,16 @@ export class Rooms {
     for (const other of this.list()) if (other !== place && other.record.isCurrent) other.update({ isCurrent: false });
     this.#current = place;
     if (place !== undefined && !place.record.isCurrent) place.update({ isCurrent: true });
+  }
+
+  /**
+   * Begins to open messages that come next; nothing is taken in by that.
+   * @param coming packets of the relay that it will be given, in order
+   */
+  foresee(coming: readonly Packet<RelayMessage>[]): void {
+    for (const { message, body } of coming) {
+      if (message.t === "event" && message.kind === "message") this.channel(roomOf(message.stream))?.foresee(body);
+    }
   }
 
   /**

@@ -86,17 +86,30 @@ export async function sign(own: SignKeyPair, message: Bytes): Promise<Bytes> {
  * does not fit
  */
 export async function verify(publicBytes: Bytes, message: Bytes, signature: Bytes): Promise<void> {
-  assertSignPublicKey(publicBytes);
-  if (signature.length !== SIGNATURE_BYTES) {
-    throw new AuthError(`Cannot verify: the signature has ${signature.length} bytes, not ${SIGNATURE_BYTES}`);
-  }
-  const key = await crypto.subtle.importKey("raw", publicBytes, { name: "Ed25519" }, false, ["verify"])
-    .catch((cause) => {
-      throw new AuthError("Cannot verify: the public key is not a point", { cause });
-    });
-  if (!await crypto.subtle.verify("Ed25519", key, signature, message)) {
-    throw new AuthError("Cannot verify: the signature does not fit");
-  }
+  await signatureCheck(publicBytes)(message, signature);
+}
+
+/** Checks signatures of one signer; throws as {@linkcode verify} does. */
+export type SignatureCheck = (message: Bytes, signature: Bytes) => Promise<void>;
+
+/**
+ * Makes what checks the signatures of one signer, whose key is then imported once.
+ * @param publicBytes the signer's public key; copied before this returns
+ * @returns the check; it throws what is wrong with the key as well, each time
+ */
+export function signatureCheck(publicBytes: Bytes): SignatureCheck {
+  const own = publicBytes.slice();
+  let imported: Promise<CryptoKey> | undefined;
+  return async (message, signature) => {
+    if (imported === undefined) assertSignPublicKey(own);
+    if (signature.length !== SIGNATURE_BYTES) {
+      throw new AuthError(`Cannot verify: the signature has ${signature.length} bytes, not ${SIGNATURE_BYTES}`);
+    }
+    const key = await (imported ??= importPublic(own));
+    if (!await crypto.subtle.verify("Ed25519", key, signature, message)) {
+      throw new AuthError("Cannot verify: the signature does not fit");
+    }
+  };
 }
 
 /**
@@ -114,6 +127,14 @@ export function assertSignPublicKey(publicBytes: Bytes): void {
   // 2^255 - 19 and above is a second spelling of a smaller y: one key would have two fingerprints.
   const isAboveField = (y[0] as number) >= 0xed && y[31] === 0x7f && y.subarray(1, 31).every((byte) => byte === 0xff);
   if (isAboveField) throw new AuthError("Cannot use Ed25519 public key: it is not canonical");
+}
+
+async function importPublic(publicBytes: Bytes): Promise<CryptoKey> {
+  try {
+    return await crypto.subtle.importKey("raw", publicBytes, { name: "Ed25519" }, false, ["verify"]);
+  } catch (cause) {
+    throw new AuthError("Cannot verify: the public key is not a point", { cause });
+  }
 }
 
 async function importPrivate(privateBytes: Bytes, extractable: boolean): Promise<CryptoKey> {

@@ -14,6 +14,7 @@ import { equalBytes } from "../bytes/equal.ts";
 import { AuthError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { Mutex } from "../crypto/mutex.ts";
+import { type SignatureCheck, signatureCheck } from "../crypto/sign.ts";
 import { ChainAhead } from "./chain_ahead.ts";
 import { assertJump, type ChainPosition } from "./chain_key.ts";
 import {
@@ -65,21 +66,29 @@ export type RoomOpened =
   | { readonly kind: "repeat" }
   | { readonly kind: "used" };
 
-/** The time. */
+/** The time, and what is known of the message. */
 export interface RoomOpenOptions {
   /** The time now, in milliseconds since 1970 (UTC). */
   readonly nowMs: number;
+  /** Its `roomMessageHash`, if somebody computed it already. */
+  readonly hash?: Bytes | undefined;
 }
 
-/** A message whose signature was checked. */
-interface SignedMessage extends RoomMessage {
-  readonly hash: Bytes;
+/** What can be done with a message whatever becomes of those before it. */
+interface Begun {
+  /** Its parts, once its signature was checked. */
+  readonly signed: Promise<RoomMessage>;
+  /** What it opens to; `undefined` when the state had no key for it then. */
+  readonly attempt: Promise<Bytes | undefined>;
 }
 
 /** A chain of another member; made by `acceptSenderKey`, or from a stored state. */
 export class ReceiverChain {
   readonly #mutex = new Mutex();
   readonly #ahead: ChainAhead;
+  readonly #check: SignatureCheck;
+  /** By the very array that is to be opened. */
+  readonly #foreseen = new WeakMap<Bytes, Begun>();
   #state: ReceiverChainState;
 
   /**
@@ -89,11 +98,26 @@ export class ReceiverChain {
   constructor(state: ReceiverChainState) {
     this.#state = state;
     this.#ahead = new ChainAhead(state);
+    this.#check = signatureCheck(state.signPublic);
   }
 
   /** All that there is to store, as it is now: what is being opened is not in it yet. */
   get state(): ReceiverChainState {
     return this.#state;
+  }
+
+  /** Whether a message was opened. */
+  get isUsed(): boolean {
+    return this.#state.hashes.length > 0;
+  }
+
+  /**
+   * Begins to check and to open a message that is opened soon, so that several are worked on beside each other. Changes
+   * nothing, and says nothing of what is wrong with it.
+   * @param message the whole message; open this very array, which must not change until then
+   */
+  foresee(message: Bytes): void {
+    if (!this.#foreseen.has(message)) this.#foreseen.set(message, this.#begin(message));
   }
 
   /**
@@ -106,28 +130,40 @@ export class ReceiverChain {
    * @throws {ProtocolError} when it skips more than 1,000 messages
    */
   async open(message: Bytes, options: RoomOpenOptions): Promise<RoomOpened> {
-    const signed = this.#verify(message);
-    const attempt = signed.then((one) => this.#attempt(one));
-    const attempted = Promise.allSettled([attempt]);
+    const begun = this.#foreseen.get(message) ?? this.#begin(message);
+    this.#foreseen.delete(message);
+    const attempted = Promise.allSettled([begun.attempt]);
     // The turn is taken before the first await: two signatures may be checked in either order.
     return await this.#mutex.run(async () => {
       await attempted; // whatever the answer will be, nothing of this call goes on after it
-      return await this.#settle(await signed, attempt, options.nowMs);
+      const signed = await begun.signed;
+      return await this.#settle(
+        { ...signed, hash: options.hash ?? await roomPartsHash(signed) },
+        begun.attempt,
+        options,
+      );
     });
   }
 
-  async #verify(bytes: Bytes): Promise<SignedMessage> {
+  #begin(message: Bytes): Begun {
+    const signed = this.#verify(message);
+    const attempt = signed.then((one) => this.#attempt(one)); // signature first
+    for (const promise of [signed, attempt]) promise.catch(() => {}); // thrown by `open`, if that is ever asked
+    return { signed, attempt };
+  }
+
+  async #verify(bytes: Bytes): Promise<RoomMessage> {
     const message = parseRoomMessage(bytes);
     const { room, sender, keyId } = message.header;
     const isOurs = equalBytes(room, this.#state.room) && equalBytes(sender, this.#state.sender) &&
       equalBytes(keyId, this.#state.keyId);
     if (!isOurs) throw new AuthError("Cannot open: it is another chain's");
-    await verifyRoomMessage(bytes, this.#state.signPublic);
-    return { ...message, hash: await roomPartsHash(message) };
+    await verifyRoomMessage(bytes, this.#check);
+    return message;
   }
 
   /** Opens the body, which changes nothing; `undefined` when the state has no key for it now. */
-  async #attempt({ header, headerBytes, body }: SignedMessage): Promise<Bytes | undefined> {
+  async #attempt({ header, headerBytes, body }: RoomMessage): Promise<Bytes | undefined> {
     const messageKey = await this.#keyOf(header.n);
     return messageKey === undefined ? undefined : await open(messageKey, body, { aad: headerBytes });
   }
@@ -139,7 +175,11 @@ export class ReceiverChain {
   }
 
   /** Says what becomes of a message, all earlier ones being settled, and moves the state on if it opens. */
-  async #settle(message: SignedMessage, attempt: Promise<Bytes | undefined>, nowMs: number): Promise<RoomOpened> {
+  async #settle(
+    message: RoomMessage & { readonly hash: Bytes },
+    attempt: Promise<Bytes | undefined>,
+    { nowMs }: RoomOpenOptions,
+  ): Promise<RoomOpened> {
     const { state } = this;
     const { header, hash } = message;
     const { n } = header;

@@ -199,6 +199,14 @@ export class Room {
   }
 
   /**
+   * Begins to open a message that is placed soon, which changes nothing.
+   * @param bytes what was published; the very array that {@linkcode message} is given then
+   */
+  foresee(bytes: Bytes): void {
+    this.#listener.foresee(bytes);
+  }
+
+  /**
    * Takes the next placed message of somebody else.
    * @param bytes what was published
    * @param place where

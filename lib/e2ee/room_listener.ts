@@ -13,6 +13,7 @@ import { equalBytes } from "../bytes/equal.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { type Fingerprint, fingerprintOf, idOf } from "./identity.ts";
+import { KeptChains } from "./kept_chains.ts";
 import { LogPlace } from "./log_place.ts";
 import type { AppliedOp, Membership } from "./membership.ts";
 import { ReceiverChain } from "./receiver_chain.ts";
@@ -44,8 +45,6 @@ export const HELD_KEEP_MS: number = 7 * 24 * 60 * 60 * 1_000;
 export const LATE_KEYS_PER_SENDER_MAX = 1_000;
 /** Keys of all senders that wait; 300 bytes each. */
 export const LATE_KEYS_MAX = 10_000;
-/** Chains of one sender that are kept: the one in use and some before it, for what is still in flight. */
-export const CHAINS_PER_SENDER_MAX = 4;
 
 /** What a listener works with. */
 export interface ListenerOptions {
@@ -62,8 +61,7 @@ export class RoomListener {
   readonly #options: ListenerOptions;
   /** Where the stream stands. */
   readonly #place: LogPlace;
-  /** By sender and key id, of each sender the oldest first. */
-  readonly #chains = new Map<string, KnownChain>();
+  readonly #chains = new KeptChains((name) => this.#changed.add(name));
   /** By place. */
   readonly #held = new Map<number, HeldMessage>();
   #heldBytes = 0;
@@ -87,7 +85,7 @@ export class RoomListener {
    * @throws {DecodeError} when it is anything else
    */
   async restore(name: string, value: Bytes): Promise<void> {
-    if (name.startsWith("chain/")) this.#chains.set(name, await decodeKnownChain(value));
+    if (name.startsWith("chain/")) this.#chains.restore(name, await decodeKnownChain(value));
     else if (name.startsWith("late/")) this.#late.set(name, await decodeLateKey(value));
     else if (name.startsWith("held/")) {
       const held = await decodeHeldMessage(value);
@@ -121,6 +119,15 @@ export class RoomListener {
   }
 
   /**
+   * Begins to open a message that is placed soon, if its chain is known; see `ReceiverChain.foresee()`.
+   * @param bytes what was published; {@linkcode take} this very array
+   */
+  foresee(bytes: Bytes): void {
+    const message = this.#parse(bytes);
+    if (message !== undefined) this.#chains.get(chainName(message))?.chain.foresee(bytes);
+  }
+
+  /**
    * Takes the next placed message.
    * @param bytes what was published
    * @param place where
@@ -133,7 +140,8 @@ export class RoomListener {
     const { count, headKey } = tally.state;
     const before = headKey === encodeHex(message.header.head) ? { before: count } : {};
     // Before anything is judged: everybody who was given this message counts it alike.
-    await tally.add(await roomPartsHash(message));
+    const hash = await roomPartsHash(message);
+    await tally.add(hash);
     const sender = fingerprintOf(message.header.sender);
     const headEpoch = membership.knowsHead(message.header.head);
     const epoch = this.#place.of(headEpoch ?? 0);
@@ -152,11 +160,11 @@ export class RoomListener {
       headEpoch,
       sinceMs: place.nowMs,
       certificate: member.certificate,
-      message: bytes.slice(),
+      message: bytes,
     };
     const chain = this.#chains.get(chainName(message));
-    if (chain === undefined) return this.#hold(held);
-    const heard = await this.#open(chain, held, { nowMs: place.nowMs, isLate: false });
+    if (chain === undefined) return this.#hold({ ...held, message: bytes.slice() });
+    const heard = await this.#open(chain, held, { nowMs: place.nowMs, isLate: false, hash });
     return heard.kind === "opened" ? { ...heard, message: { ...heard.message, ...before } } : heard;
   }
 
@@ -274,18 +282,19 @@ export class RoomListener {
   async #open(
     { chain, headEpoch }: KnownChain,
     held: HeldMessage,
-    options: { readonly nowMs: number; readonly isLate: boolean },
+    options: { readonly nowMs: number; readonly isLate: boolean; readonly hash?: Bytes },
   ): Promise<RoomHeard> {
     const { membership } = this.#options;
     const sender = held.certificate.fingerprint;
     if (held.headEpoch < headEpoch) return refused("olderHead", sender);
     const isInvite = membership.kind === "invite";
     if (isInvite && membership.removalsSince(headEpoch, held.headEpoch) !== 0) return refused("stale", sender);
+    const isFirst = !chain.isUsed;
     try {
-      const opened = await chain.open(held.message, { nowMs: options.nowMs });
+      const opened = await chain.open(held.message, options);
       if (opened.kind === "repeat") return { kind: "repeat" };
       if (opened.kind === "used") return refused("used", sender);
-      this.#changed.add(chainNameOf(chain));
+      this.#chains.opened(chainNameOf(chain), isFirst);
       const { certificate, seq, atMs } = held;
       const { plaintext, hash, header: { head } } = opened;
       const message = { sender: certificate, plaintext, head, hash, seq, atMs, isLate: options.isLate };
@@ -298,13 +307,12 @@ export class RoomListener {
 
   async #install(known: KnownChain, nowMs: number): Promise<KeyHeard> {
     const name = chainNameOf(known.chain);
-    if (this.#chains.has(name)) return { kind: "known", released: [] };
+    if (this.#chains.get(name) !== undefined) return { kind: "known", released: [] };
     const waiting = [...this.#held.values()].filter(({ message }) => chainName(parseRoomMessage(message)) === name)
       .toSorted((a, b) => a.seq - b.seq);
-    const sender = fingerprintOf(known.chain.state.sender);
     const isAlive = this.#isAlive(known);
     if (!isAlive && waiting.length === 0) return { kind: "dropped", released: [] };
-    if (isAlive) this.#keep(name, sender, known);
+    if (isAlive) this.#chains.add(name, known);
     const released: RoomHeard[] = [];
     for (const held of waiting) {
       this.#unhold(held);
@@ -313,14 +321,6 @@ export class RoomListener {
       released.push(isBefore ? { kind: "skipped" } : await this.#open(known, held, { nowMs, isLate: true }));
     }
     return { kind: "taken", released };
-  }
-
-  #keep(name: string, sender: Fingerprint, known: KnownChain): void {
-    this.#chains.set(name, known);
-    this.#changed.add(name);
-    const prefix = `chain/${encodeHex(idOf(sender))}/`;
-    const own = [...this.#chains.keys()].filter((key) => key.startsWith(prefix));
-    for (const old of own.slice(0, -CHAINS_PER_SENDER_MAX)) this.#drop(old);
   }
 
   async #keepLate({ key, head, peer, sinceMs: nowMs }: LateKey): Promise<KeyHeard> {
@@ -337,7 +337,7 @@ export class RoomListener {
 
   /** After a valid leave or remove: nothing that is placed from now on may be on a chain that the one gone has. */
   #dropDead(): void {
-    for (const [name, known] of this.#chains) if (!this.#isAlive(known)) this.#drop(name);
+    this.#chains.dropWhere((known) => !this.#isAlive(known));
   }
 
   /** Whether what is placed next may be on a chain. */
@@ -346,11 +346,6 @@ export class RoomListener {
     const who = fingerprintOf(chain.state.sender);
     if (this.#place.memberAt(who, this.#place.of(headEpoch)) === undefined) return false;
     return membership.kind === "open" || this.#place.missedSince(headEpoch) === 0;
-  }
-
-  #drop(name: string): void {
-    this.#chains.delete(name);
-    this.#changed.add(name);
   }
 }
 

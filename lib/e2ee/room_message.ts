@@ -18,10 +18,10 @@ import { DecodeError } from "../bytes/errors.ts";
 import { ByteReader } from "../bytes/reader.ts";
 import { type Bytes, concat, lvCat, u32be } from "../bytes/writer.ts";
 import { sha256, SHA256_BYTES } from "../crypto/hash.ts";
-import { SIGNATURE_BYTES, type SignKeyPair } from "../crypto/sign.ts";
+import { SIGNATURE_BYTES, type SignatureCheck, type SignKeyPair } from "../crypto/sign.ts";
 import { PADDED_SIZES } from "./padding.ts";
 import { SEAL_OVERHEAD_BYTES, SEALED_MAX_BYTES } from "./seal.ts";
-import { readSuite, signFields, suiteField, verifySigned } from "./signed.ts";
+import { readSuite, signFields, suiteField, verifySignedBy } from "./signed.ts";
 
 /** Bytes of a key id: 128 random bits, so that a sender never draws one twice. */
 export const KEY_ID_BYTES = 16;
@@ -111,11 +111,11 @@ export function parseRoomMessage(message: Bytes): RoomMessage {
 /**
  * Checks the signature of a message.
  * @param message the whole message, in one piece as it came
- * @param signPublic the chain's public key, 32 bytes
+ * @param check of the chain's public key
  * @throws {AuthError} when it does not fit, or the key is one that no honest party has
  */
-export function verifyRoomMessage(message: Bytes, signPublic: Bytes): Promise<void> {
-  return verifySigned(signPublic, "room msg", message);
+export function verifyRoomMessage(message: Bytes, check: SignatureCheck): Promise<void> {
+  return verifySignedBy(check, "room msg", message);
 }
 
 /**

@@ -7,7 +7,7 @@
 import { DecodeError } from "../bytes/errors.ts";
 import type { ByteReader } from "../bytes/reader.ts";
 import { type Bytes, concat, label, type LabelUse, lvCat, u8 } from "../bytes/writer.ts";
-import { sign, SIGNATURE_BYTES, type SignKeyPair, verify } from "../crypto/sign.ts";
+import { sign, SIGNATURE_BYTES, type SignatureCheck, signatureCheck, type SignKeyPair } from "../crypto/sign.ts";
 
 /** The one set of algorithms of this version; another is an error, never negotiated. */
 export const SUITE = 1;
@@ -50,6 +50,17 @@ export async function signFields(pair: SignKeyPair, use: LabelUse, fields: reado
  * @throws {AuthError} when it does not fit, or the key is one that no honest party has
  */
 export async function verifySigned(signPublic: Bytes, use: LabelUse, encoded: Bytes): Promise<void> {
+  await verifySignedBy(signatureCheck(signPublic), use, encoded);
+}
+
+/**
+ * Checks the same where many structures of one signer come.
+ * @param check of who should have signed
+ * @param use names the label
+ * @param encoded the whole structure, its signature the last 64 bytes
+ * @throws {AuthError} when it does not fit, or the key is one that no honest party has
+ */
+export async function verifySignedBy(check: SignatureCheck, use: LabelUse, encoded: Bytes): Promise<void> {
   const split = encoded.length - SIGNATURE_BYTES;
-  await verify(signPublic, concat(label(use), encoded.subarray(0, split)), encoded.slice(split));
+  await check(concat(label(use), encoded.subarray(0, split)), encoded.slice(split));
 }

@@ -16,7 +16,7 @@ import type { Certificate } from "../e2ee/certificate.ts";
 import type { Identity } from "../e2ee/identity.ts";
 import type { LinkEnd } from "../link/link.ts";
 import type { WordList } from "../pake/code.ts";
-import { decodeRelayMessage } from "../wire/messages.ts";
+import { Arrivals } from "./arrivals.ts";
 import type { ClientStore } from "./client_store.ts";
 import { nowMs, steadyMs } from "./clock.ts";
 import { CommitQueue } from "./commit_queue.ts";
@@ -94,6 +94,7 @@ export class ClientHost {
   #mustEnd = false;
   readonly #ready = Promise.withResolvers<void>();
   #tcp: TcpLink<KnownRelay> | undefined;
+  readonly #arrivals = new Arrivals();
   #chat: Chat | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #resumeInput: () => void = () => {};
@@ -155,7 +156,8 @@ export class ClientHost {
     }
     this.#isOver = true;
     this.#over.resolve();
-    this.#resume();
+    this.#resumeInput();
+    this.#resumeOutput();
     log("ended", {});
     await this.#turns.run(() => Promise.resolve()); // the turn that was under way
     await this.#commits.settled();
@@ -182,9 +184,11 @@ export class ClientHost {
         this.#life.linked();
         this.#watch(this.#turns.run(() => this.#begin(relay)));
       },
-      packet: async (packet) => {
-        await this.#turn(() => ({ kind: "packet", packet: decodeRelayMessage(packet), nowMs: nowMs() }));
-        await this.#outputReady();
+      arrived: (packets) => this.#arrivals.take(packets),
+      packet: async () => {
+        await this.#turn(() => this.#arrivals.next(nowMs()));
+        // Between lots alone: what waits for the rest of its lot must not wait for whoever reads.
+        if (!this.#arrivals.isMoreComing) await this.#outputReady();
       },
       ended: (end) => this.#end(end),
     });
@@ -192,6 +196,7 @@ export class ClientHost {
     log("linkEnded", describeEnd(end));
     this.#life.ended();
     await this.#tcp.finished;
+    this.#arrivals.take([]); // what had no turn when the link ended has none
     return end;
   }
 
@@ -293,11 +298,6 @@ export class ClientHost {
     this.#resumeOutput();
   }
 
-  #resume(): void {
-    this.#resumeInput();
-    this.#resumeOutput();
-  }
-
   /** Waits while too much is on its way: the pipe waits, not this program's memory. */
   #inputReady(): Promise<void> {
     if (this.#isOver || this.#chat?.takesInput === true) return Promise.resolve();
@@ -316,7 +316,7 @@ export class ClientHost {
   /** One turn of the core; turns never overlap. Its effects are done once its changes are kept. */
   async #turn(input: () => ChatInput): Promise<void> {
     await this.#turns.run(async () => {
-      this.#commits.add(await this.#chat?.handle(input()) ?? []);
+      this.#commits.add(await this.#chat?.handle(input()) ?? [], this.#arrivals.isMoreComing);
       if (this.#chat?.takesInput === true) this.#resumeInput();
     });
     await this.#commits.ready();

@@ -1,7 +1,7 @@
 /**
  * Keeps before it does (PROTOCOL §0.6): the effects of turns wait until what the turns changed is on the disk. While one
- * transaction is being written, what comes meanwhile gathers for the next, so that a busy client pays for a few large
- * transactions instead of one for each packet.
+ * transaction is being written, what comes meanwhile gathers for the next, and so do turns of packets that arrived
+ * together: a busy client pays for a few large transactions instead of one for each packet.
  * @module
  */
 
@@ -37,6 +37,8 @@ export class CommitQueue {
   #hasFailed = false;
   /** Whether a turn has ended since changes were taken last. */
   #isDirty = false;
+  /** Whether another turn follows the last at once, so that one transaction will do for both. */
+  #isMoreComing = false;
 
   /**
    * Starts with nothing waiting.
@@ -49,12 +51,15 @@ export class CommitQueue {
   /**
    * Takes the effects of one turn, in order; to be called within the turn.
    * @param effects what is to be done once the turn's changes are kept
+   * @param isMoreComing whether another turn follows at once, which will be added as well: this one waits for it. If it
+   *   does not come after all, the next turn or {@linkcode settled} sees to this one
    */
-  add(effects: readonly ChatEffect[]): void {
+  add(effects: readonly ChatEffect[], isMoreComing = false): void {
     if (this.#hasFailed) return this.#performAnswers(effects);
     this.#waiting.push(...effects);
     this.#isDirty = true;
-    this.#running ??= this.#run();
+    this.#isMoreComing = isMoreComing;
+    this.#runIfDue();
   }
 
   /** Waits while too much is waiting; never to be called within a turn. */
@@ -64,7 +69,17 @@ export class CommitQueue {
 
   /** Waits until everything that was added is kept and done, or can never be. */
   async settled(): Promise<void> {
+    this.#isMoreComing = false;
+    this.#runIfDue();
     await this.#running;
+  }
+
+  get #isDue(): boolean {
+    return this.#isDirty && !this.#hasFailed && (!this.#isMoreComing || this.#waiting.length >= EFFECTS_WAITING_MAX);
+  }
+
+  #runIfDue(): void {
+    if (this.#isDue) this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
@@ -78,7 +93,7 @@ export class CommitQueue {
           return taken;
         });
         await this.#keepAndDo(changes, effects);
-      } while (this.#isDirty);
+      } while (this.#isDue);
     } catch (error) {
       this.#hasFailed = true;
       this.#performAnswers(this.#waiting.splice(0));

@@ -22,6 +22,8 @@ const LINGER_MS = 1_000;
 export interface LinkHooks<Peer> {
   /** The other side is authenticated. */
   readonly opened: (peer: Peer) => void;
+  /** Packets arrived together; each is given to `packet` next, in this order, unless the link ends before. */
+  readonly arrived?: (packets: readonly RawPacket[]) => void;
   /**
    * A packet arrived; the next bytes are read when this has returned.
    * @throws {DecodeError} to end the link: the packet is none that the owner understands
@@ -136,7 +138,9 @@ export class TcpLink<Peer> {
   /** Gives the link one input and does what it says; turns never overlap. */
   #turn(input: LinkInput): Promise<void> {
     return this.#turns.run(async () => {
-      for (const effect of await this.#link.handle(input)) await this.#perform(effect);
+      const effects = await this.#link.handle(input);
+      this.#hooks.arrived?.(effects.flatMap((effect) => effect.kind === "deliver" ? [effect.packet] : []));
+      for (const effect of effects) await this.#perform(effect);
     });
   }
 

@@ -17,13 +17,21 @@ import { assertNever, UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import type { ClientMessage, LeftReason, Packet } from "../wire/messages.ts";
 import { checkHandle } from "../wire/handle.ts";
-import { type Caller, type Closing, EffectList, notAllowed, type RelayEffect, type RelayInput } from "./effects.ts";
+import {
+  type Caller,
+  type Closing,
+  EffectList,
+  inboxOwner,
+  notAllowed,
+  type RelayEffect,
+  type RelayInput,
+} from "./effects.ts";
 import type { EventLog } from "./event_log.ts";
 import { CERTIFICATE_MAX_BYTES, Links, LINKS_MAX, type RelayLink, type WaitingPages } from "./links.ts";
 import { Mailboxes } from "./mailboxes.ts";
 import type { NameBook } from "./names.ts";
 import { askOps, sendOps } from "./op_pages.ts";
-import { cutPage } from "./pages.ts";
+import { askPeople, sendPeople } from "./people_pages.ts";
 import { Prekeys } from "./prekeys.ts";
 import { Renewals } from "./renewals.ts";
 import { Rooms } from "./rooms.ts";
@@ -35,8 +43,6 @@ export const HOUSEKEEPING_MS = 60 * 1000;
 export const CLEAR_AWAY_MS = 100;
 /** How often names are saved although none changed, so that their owners still count as seen after a crash. */
 export const NAMES_SAVE_MS = 24 * 3600 * 1000;
-/** Answers to `who` that may wait on one link: each holds a list of everybody. */
-export const WAITING_PEOPLE_MAX = 4;
 
 /** What a `Relay` is made from. */
 export interface RelayOptions {
@@ -223,7 +229,7 @@ export class Relay {
       case "liveBundle":
         return this.#prekeys.answer(link, message.ref, { body, nowMs }, effects);
       case "who":
-        return this.#who(link, message, nowMs);
+        return askPeople(link, message, { links: this.#links, nowMs });
       case "createMailbox":
         return this.#mailboxes.create(link, message.ref, { body, nowMs }, effects);
       case "joinMailbox":
@@ -238,17 +244,6 @@ export class Relay {
     }
   }
 
-  #who(link: RelayLink, message: Extract<ClientMessage, { t: "who" }>, nowMs: number): Closing | undefined {
-    const waiting = link.waiting.filter((pages) => pages.kind === "people").length;
-    if (waiting >= WAITING_PEOPLE_MAX || !link.pagedRequests.take(nowMs)) {
-      return notAllowed("Too many requests in a short time. Wait, then link again.");
-    }
-    const others = [...this.#links.all()].filter((other) => other !== link);
-    const certificates = others.map((other) => other.caller.certificate);
-    link.waiting.push({ kind: "people", ref: message.ref, certificates, offset: 0 });
-    return undefined;
-  }
-
   #drained(link: number, effects: EffectList): void {
     const record = this.#links.get(link);
     if (record === undefined) return;
@@ -258,7 +253,10 @@ export class Relay {
     this.#sendWaiting(record, effects);
   }
 
-  /** Sends one lot of what waits; the streams and lists take turns, so that a long one does not hold up the others. */
+  /**
+   * Sends one lot of what waits; streams and lists take turns, so that a long one does not hold up the others. An inbox
+   * is handed over first, and it is bounded: in it are the keys of what stands in the rooms.
+   */
   #sendWaiting(link: RelayLink, effects: EffectList): void {
     if (link.isWaitingForDrain) return;
     let leftBytes = CATCH_UP_MAX_BYTES;
@@ -274,7 +272,8 @@ export class Relay {
     if (pages.kind === "people") return sendPeople(link, pages, effects);
     if (pages.kind === "ops") return sendOps(link, pages, this.#log, effects);
     const lot = this.#streams.sendLot(link, pages.stream, maxBytes, effects);
-    if (!lot.isDone) link.waiting.push(pages);
+    if (!lot.isDone && inboxOwner(pages.stream) !== undefined) link.waiting.unshift(pages);
+    else if (!lot.isDone) link.waiting.push(pages);
     return lot.costBytes;
   }
 
@@ -375,17 +374,4 @@ function readHandle(handle: string): CheckedName {
     if (!(error instanceof UserError)) throw error;
     return { kind: "refused", closing: { code: "nameInvalid", message: `${error.message} ${error.hint}` } };
   }
-}
-
-/** Sends one page of an answer to `who`, puts the rest at the end of what waits, and gives the page's length. */
-function sendPeople(
-  link: RelayLink,
-  pages: Extract<WaitingPages, { kind: "people" }>,
-  effects: EffectList,
-): number {
-  const page = cutPage(pages.certificates, pages.offset);
-  const more = page.next < pages.certificates.length;
-  effects.send([link.link], { t: "people", ref: pages.ref, more }, page.body);
-  if (more) link.waiting.push({ ...pages, offset: page.next });
-  return page.body.length;
 }

@@ -2,6 +2,7 @@
  * `deno task bench`: what the parts cost, each beside what it is compared with. Prints, asserts nothing.
  */
 import { benchBusyRoom } from "./busy_room.ts";
+import { benchCatchUp } from "./catch_up.ts";
 import { benchE2ee } from "./e2ee.ts";
 import { benchEventLog } from "./event_log.ts";
 import { benchLink } from "./link.ts";
@@ -19,3 +20,4 @@ await benchLink();
 await benchRelay();
 await benchEventLog();
 await benchSockets();
+await benchCatchUp();

@@ -326,3 +326,38 @@ Deno.test("ReceiverChain.open() never says a secret or the text when it refuses"
     }
   }
 });
+
+Deno.test("ReceiverChain.foresee() changes nothing, whatever it is given, and open() says what it would have said", async () => {
+  const { sender, receiver } = await makePair();
+  const honest = await Promise.all(["a", "b", "c"].map((text) => say(sender, text)));
+  const [first, second, third] = honest as [Bytes, Bytes, Bytes];
+  const signedJunk = await forge(sender, { n: 7 }, secureRandom(32), "junk");
+  const stranger = await say(await makeChain(secureRandom(32)), "of another");
+  const bad = [flipped(second, second.length - 1), second.slice(0, -1), signedJunk, stranger];
+  const before = receiver.state;
+  for (const message of [...bad, third, first, second]) receiver.foresee(message);
+  for (const message of bad) assert(isOurs(await assertRejects(() => receiver.open(message, { nowMs: NOW_MS }))));
+  assertEquals(receiver.state, before);
+  assertEquals([await hear(receiver, third), await hear(receiver, first)], ["c", "a"]);
+  receiver.foresee(first);
+  assertEquals([await hear(receiver, second), await hear(receiver, first), await hear(receiver, third)], [
+    "b",
+    "repeat",
+    "repeat",
+  ]);
+});
+
+Deno.test("ReceiverChain.foresee() derives no key before the signature is checked", async () => {
+  const { sender, receiver } = await makePair();
+  const message = await say(sender, "one");
+  let derived = 0;
+  await withHmac(() => derived++, async () => {
+    const forged = flipped(message, message.length - 1);
+    receiver.foresee(forged);
+    await assertRejects(() => receiver.open(forged, { nowMs: NOW_MS }), AuthError);
+    assertEquals(derived, 0);
+    receiver.foresee(message);
+    assertEquals(await hear(receiver, message), "one");
+  });
+  assert(derived > 0);
+});

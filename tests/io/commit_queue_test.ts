@@ -37,6 +37,11 @@ class Bench {
     return this.turns.run(() => Promise.resolve(this.queue.add(effects)));
   }
 
+  /** A turn that another follows at once. */
+  turnOfLot(...effects: ChatEffect[]): Promise<void> {
+    return this.turns.run(() => Promise.resolve(this.queue.add(effects, true)));
+  }
+
   async settle(): Promise<void> {
     for (let i = 0; i < 20; i++) await Promise.resolve();
   }
@@ -150,4 +155,33 @@ Deno.test("CommitQueue.ready() waits while too much is waiting", async () => {
   bench.commits[1]?.resolve();
   await ready;
   assertEquals(bench.log.filter((entry) => entry === "do 1").length, EFFECTS_WAITING_MAX);
+});
+
+Deno.test("CommitQueue.add() keeps turns that follow each other at once in one transaction", async () => {
+  const bench = new Bench();
+  await bench.turnOfLot(wake(1));
+  await bench.turnOfLot(wake(2));
+  await bench.settle();
+  assertEquals(bench.log, [], "the lot is not over");
+  await bench.turn(wake(3));
+  await bench.settle();
+  await bench.turnOfLot(wake(4));
+  bench.commits[0]?.resolve();
+  await bench.settle();
+  assertEquals(bench.log, ["take", "kept", "do 1", "do 2", "do 3"], "the next lot waits for its end again");
+  const settled = bench.queue.settled(); // and for nothing else, if that never comes
+  await bench.settle();
+  bench.commits[1]?.resolve();
+  await settled;
+  assertEquals(bench.log.slice(5), ["take", "kept", "do 4"]);
+});
+
+Deno.test("CommitQueue.add() waits for no end of a lot whose effects are too many", async () => {
+  const bench = new Bench();
+  for (let i = 0; i < EFFECTS_WAITING_MAX; i++) await bench.turnOfLot(wake(i));
+  const ready = bench.queue.ready();
+  await bench.settle();
+  bench.commits[0]?.resolve();
+  await ready;
+  assertEquals(bench.log.length, 2 + EFFECTS_WAITING_MAX);
 });

@@ -5,7 +5,8 @@ import { utf8 } from "../../lib/bytes/writer.ts";
 import type { ClientMessage } from "../../lib/wire/messages.ts";
 import { CERTIFICATE_MAX_BYTES, LINKS_MAX, PAGED_REQUESTS_BURST } from "../../lib/relay/links.ts";
 import { EPHEMERAL_NAME_TTL_MS } from "../../lib/relay/names.ts";
-import { HOUSEKEEPING_MS, NAMES_SAVE_MS, WAITING_PEOPLE_MAX } from "../../lib/relay/relay.ts";
+import { WAITING_PEOPLE_MAX } from "../../lib/relay/people_pages.ts";
+import { HOUSEKEEPING_MS, NAMES_SAVE_MS } from "../../lib/relay/relay.ts";
 import { ROOM_MEMBERS_MAX, ROOMS_PER_LINK_MAX } from "../../lib/relay/rooms.ts";
 import {
   callerOf,

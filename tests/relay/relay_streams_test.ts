@@ -13,7 +13,7 @@ import {
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
 import { EPHEMERAL_NAME_TTL_MS, NAME_TTL_MS } from "../../lib/relay/names.ts";
 import { EVENT_BODY_MAX_BYTES, WAITING_ACCEPTS_MAX } from "../../lib/relay/placing.ts";
-import { CATCH_UP_MAX_BYTES, LIVE_BACKLOG_MAX_BYTES } from "../../lib/relay/streams.ts";
+import { CATCH_UP_MAX_BYTES, CATCH_UP_MAX_EVENTS, LIVE_BACKLOG_MAX_BYTES } from "../../lib/relay/streams.ts";
 import { fingerprintOf, GENERATION, idOf, inboxOf, LOBBY, LOBBY_STREAM, RelayBench, START_MS } from "./_workbench.ts";
 
 /** The places that a list of messages tells about a stream, events and `accepted` alike. */
@@ -278,6 +278,23 @@ Deno.test("Relay.handle() starts over at the new place when a link subscribes ag
   assertEquals(placesOf(bench.drainAll(bob).map((packet) => packet.message), LOBBY_STREAM), [2, 3]);
   bench.publish(alice, LOBBY_STREAM);
   assertEquals(placesOf(bench.heard(bob), LOBBY_STREAM), [4]);
+});
+
+Deno.test("Relay.handle() hands over all of an inbox before it goes on with a room", () => {
+  const bench = new RelayBench();
+  const [alice, bob] = [bench.join("alice"), bench.join("bob")];
+  bench.take(bob);
+  bench.end(bob, "lost");
+  for (let number = 0; number < 3 * CATCH_UP_MAX_EVENTS; number++) {
+    for (const stream of [inboxOf("bob"), LOBBY_STREAM]) bench.publish(alice, stream);
+  }
+  const again = bench.open("bob");
+  bench.say(again, { t: "enter", room: LOBBY });
+  for (const stream of [inboxOf("bob"), LOBBY_STREAM]) {
+    bench.say(again, { t: "subscribe", stream, after: { generation: GENERATION, seq: 0 } });
+  }
+  const streams = bench.drainAll(again).flatMap(({ message }) => message.t === "event" ? [message.stream] : []);
+  assertEquals([streams.length, streams.indexOf(LOBBY_STREAM)], [6 * CATCH_UP_MAX_EVENTS, 3 * CATCH_UP_MAX_EVENTS]);
 });
 
 Deno.test("Relay.handle() refuses a publisher that has too much waiting in an inbox, and nobody else", () => {

@@ -41,6 +41,21 @@ export const WORDS = new WordList(wordlist);
 /** Names of absent people are free after a minute here, so that a test need not wait for a month. */
 export const NAME_TTL_MS = 60_000;
 
+/** How far ahead in the queue a client is told what comes next. */
+const FORESEEN = 4;
+
+/** A packet on its way to a client. */
+interface Queued {
+  readonly to: number;
+  readonly packet: Bytes;
+  decoded?: Packet<RelayMessage>;
+}
+
+/** What a client is told that comes next must be the very packet that comes. */
+function readOnce(queued: Queued): Packet<RelayMessage> {
+  return queued.decoded ??= decodeRelayMessage(decodePacket(queued.packet));
+}
+
 /** What a test does to a packet on its way to a client: give back what shall arrive instead. */
 export type Tamper = (packet: Packet<RelayMessage>, to: FakeClient) => Packet<RelayMessage>[];
 
@@ -243,7 +258,7 @@ export class FakeNet {
   readonly relay: Relay;
   /** What the relay keeps. */
   readonly log: MemoryEventLog;
-  readonly #queue: { to: number; packet: Bytes }[] = [];
+  readonly #queue: Queued[] = [];
   /** How many packets are on their way to each link: at none its outbox is empty. */
   readonly #waitingFor = new Map<number, number>();
   /** Of each link what is held back, by the way on which it is. */
@@ -350,8 +365,9 @@ export class FakeNet {
       this.#waitingFor.set(next.to, (this.#waitingFor.get(next.to) ?? 1) - 1);
       const client = this.clients.get(next.to);
       if (client === undefined) continue;
-      for (const packet of this.tamper(decodeRelayMessage(decodePacket(next.packet)), client)) {
-        await this.give(client, { kind: "packet", packet, nowMs: this.nowMs });
+      const coming = this.#queue.slice(0, FORESEEN).filter(({ to }) => to === next.to).map(readOnce);
+      for (const packet of this.tamper(readOnce(next), client)) {
+        await this.give(client, { kind: "packet", packet, coming, nowMs: this.nowMs });
       }
       if (this.#waitingFor.get(next.to) === 0) {
         this.relayInput({ kind: "drained", link: next.to, nowMs: this.nowMs });

@@ -84,6 +84,11 @@ export class Process {
     return process;
   }
 
+  /** Its number, by which the system tells what it costs. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** The lines printed so far, all of them, in order. */
   get printed(): readonly string[] {
     return this.#printed;
