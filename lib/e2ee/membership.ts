@@ -289,7 +289,7 @@ async function changed(
   const next = advanced(state, head);
   const isRemoval = change.kind === "left" || change.kind === "removed";
   // The most frequent op changes no member.
-  const roster = change.kind === "here" ? lastPlace(state).roster : await rosterHash(members);
+  const roster = change.kind === "here" ? lastPlace(state).roster : await rosterHash(members, state.members);
   const place = { head, roster, isRemoval };
   return {
     ...next,
@@ -304,8 +304,14 @@ async function changed(
 /** Marks the subject of a valid op and forgets those whose mark lies before every `seen` that can still come. */
 function withTouched(state: MembershipState, subject: Fingerprint | undefined): ReadonlyMap<Fingerprint, number> {
   const oldest = state.epoch - seenMax(state.kind);
-  const kept = [...state.touched].filter(([who, epoch]) => epoch > oldest && who !== subject);
-  return new Map(subject === undefined ? kept : [...kept, [subject, state.epoch]]);
+  const touched = new Map(state.touched);
+  for (const [who, epoch] of touched) {
+    if (epoch > oldest) break; // the lowest stand first
+    touched.delete(who);
+  }
+  if (subject === undefined) return touched;
+  touched.delete(subject); // it goes to the end
+  return touched.set(subject, state.epoch);
 }
 
 function rosterFits(state: MembershipState, op: Op): boolean {

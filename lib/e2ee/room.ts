@@ -7,7 +7,7 @@
  * keeps what `takeChanges` gives in one transaction with the place of the stream. The rows:
  *
  * ```
- * members             see membership_codec.ts
+ * members  ops        see membership_rows.ts
  * speaker             see room_speaker.ts
  * chain/… held/… late/…   see room_rows.ts
  * counters            see room_counters.ts
@@ -21,6 +21,7 @@ import type { Bytes } from "../bytes/writer.ts";
 import { type RandomBytes, secureRandom } from "../crypto/random.ts";
 import type { Fingerprint } from "./identity.ts";
 import { type AppliedOp, Membership } from "./membership.ts";
+import { MembershipRows } from "./membership_rows.ts";
 import type { OpPlace } from "./membership_rules.ts";
 import type { RoomKind } from "./membership_state.ts";
 import { decodeCounters, encodeCounters, SENDERS_MAX } from "./room_counters.ts";
@@ -81,6 +82,7 @@ export interface SealedForRoom {
 /** A room. */
 export class Room {
   readonly #membership: Membership;
+  readonly #log: MembershipRows;
   readonly #speaker: RoomSpeaker;
   readonly #listener: RoomListener;
   readonly #tally: RoomTally;
@@ -91,12 +93,14 @@ export class Room {
 
   private constructor(parts: {
     readonly membership: Membership;
+    readonly log?: MembershipRows;
     readonly speaker: RoomSpeaker;
     readonly tally: RoomTally;
     readonly counters: Map<Fingerprint, number>;
     readonly self: Fingerprint;
   }) {
     this.#membership = parts.membership;
+    this.#log = parts.log ?? new MembershipRows(parts.membership);
     this.#speaker = parts.speaker;
     this.#tally = parts.tally;
     this.#counters = parts.counters;
@@ -118,7 +122,7 @@ export class Room {
     const speaker = new RoomSpeaker({ membership, self, random, m });
     const tally = new RoomTally(emptyTally(membership.head));
     const begun = new Room({ membership, speaker, tally, counters: new Map(), self });
-    for (const name of ["members", "speaker", "counters"]) begun.#changed.add(name);
+    for (const name of ["speaker", "counters"]) begun.#changed.add(name);
     return begun;
   }
 
@@ -141,10 +145,11 @@ export class Room {
       byName.delete(name);
       return value;
     };
-    const membership = await Membership.decode(of("members"));
+    const { membership, rows: log } = await MembershipRows.restore(of("members"), byName.get("ops"));
+    byName.delete("ops");
     const speaker = RoomSpeaker.decode(of("speaker"), { membership, self, random });
     const { tally, counters } = decodeCounters(of("counters"));
-    const room = new Room({ membership, speaker, tally, counters, self });
+    const room = new Room({ membership, log, speaker, tally, counters, self });
     for (const [name, value] of byName) await room.#listener.restore(name, value);
     return room;
   }
@@ -180,7 +185,8 @@ export class Room {
     const applied = await this.#membership.apply(bytes, { epoch: place.epoch, atMs: place.atMs });
     if (place.isAhead) this.#tally.break(); // what the stream still has under the head before was not counted from there
     await this.#tally.reset(this.#membership.head);
-    this.#changed.add("members").add("counters");
+    this.#log.placed(bytes, place.atMs);
+    this.#changed.add("counters");
     if (!wasMember && this.isMember) this.#counters.clear();
     // Whoever comes, or comes back, begins at the first number that we see.
     if (applied.valid && applied.change.kind === "joined") {
@@ -372,11 +378,14 @@ export class Room {
   takeChanges(): RoomRow[] {
     const rows = [...this.#changed].map((name) => ({ name, value: this.#row(name) }));
     this.#changed.clear();
-    return [...rows, ...this.#listener.takeChanged().map((name) => ({ name, value: this.#listener.row(name) }))];
+    return [
+      ...this.#log.takeChanges(),
+      ...rows,
+      ...this.#listener.takeChanged().map((name) => ({ name, value: this.#listener.row(name) })),
+    ];
   }
 
   #row(name: string): Bytes {
-    if (name === "members") return this.#membership.encode();
     if (name === "speaker") return this.#speaker.encode();
     return encodeCounters(this.#tally, this.#counters);
   }

@@ -44,6 +44,8 @@ export const ROSTER_MEMBERS_MAX = 1_000;
 
 const ENTRY_BYTES = 2 * SHA256_BYTES + 1;
 const ENTRY_LENGTH = u32be(ENTRY_BYTES);
+/** An entry with its length. */
+const SPELT_BYTES = 4 + ENTRY_BYTES;
 
 const ROLE_BYTES = { member: 1, admin: 2, owner: 3 } as const satisfies Record<Role, number>;
 
@@ -69,26 +71,82 @@ export function roleFromByte(byte: number): Role {
   throw new DecodeError(`Cannot decode role: ${byte} is unknown`);
 }
 
+/** Members by id, and what is hashed of them. */
+interface Spelt {
+  readonly sorted: readonly Member[];
+  readonly bytes: Bytes;
+}
+
+/** What was hashed last, by the very members, which never change: each op changes one or two of perhaps a thousand. */
+const SPELT = new WeakMap<Members, Spelt>();
+
 /**
  * Computes the hash of the members.
- * @param members who is in the room
+ * @param members who is in the room; never to be changed from now on
+ * @param before the members of whom these differ little, if there are such; it only spares work
  * @returns 32 bytes
  */
-export function rosterHash(members: Members): Promise<Bytes> {
-  const sorted = [...members.values()].sort((a, b) => compareBytes(a.certificate.id, b.certificate.id));
-  // Spelt into one buffer: it is done for each valid op, and a thousand small arrays cost several times as much.
+export function rosterHash(members: Members, before?: Members): Promise<Bytes> {
+  const known = before && SPELT.get(before);
+  const sorted = known === undefined ? sortedById([...members.values()]) : merged(known.sorted, members);
+  const bytes = spell(sorted, known);
+  SPELT.set(members, { sorted, bytes });
+  return sha256(bytes);
+}
+
+function sortedById(members: Member[]): Member[] {
+  return members.sort((a, b) => compareBytes(a.certificate.id, b.certificate.id));
+}
+
+/** Sorts members most of whom are sorted already. */
+function merged(before: readonly Member[], members: Members): Member[] {
+  const stayed = new Set<Fingerprint>();
+  const sorted: Member[] = [];
+  for (const { certificate: { fingerprint } } of before) {
+    const member = members.get(fingerprint);
+    if (member === undefined) continue;
+    sorted.push(member);
+    stayed.add(fingerprint);
+  }
+  if (stayed.size === members.size) return sorted;
+  const came = [...members.values()].filter(({ certificate }) => !stayed.has(certificate.fingerprint));
+  for (const member of came) {
+    const { id } = member.certificate;
+    let [from, to] = [0, sorted.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (compareBytes((sorted[middle] as Member).certificate.id, id) < 0) from = middle + 1;
+      else to = middle;
+    }
+    sorted.splice(from, 0, member);
+  }
+  return sorted;
+}
+
+/** Spells entries into one buffer, and copies those that stand before and behind all that is new. */
+function spell(sorted: readonly Member[], known: Spelt | undefined): Bytes {
   const start = label("roster");
-  const bytes = new Uint8Array(start.length + sorted.length * (ENTRY_LENGTH.length + ENTRY_BYTES));
+  const bytes = new Uint8Array(start.length + sorted.length * SPELT_BYTES);
   bytes.set(start);
-  let offset = start.length;
-  for (const { certificate, role, admittingHash } of sorted) {
+  const old = known?.sorted ?? [];
+  const most = Math.min(old.length, sorted.length);
+  let first = 0;
+  while (first < most && sorted[first] === old[first]) first++;
+  let last = 0;
+  while (last < most - first && sorted.at(-1 - last) === old.at(-1 - last)) last++;
+  if (known !== undefined) {
+    bytes.set(known.bytes.subarray(start.length, start.length + first * SPELT_BYTES), start.length);
+    bytes.set(known.bytes.subarray(known.bytes.length - last * SPELT_BYTES), bytes.length - last * SPELT_BYTES);
+  }
+  for (let i = first; i < sorted.length - last; i++) {
+    const { certificate, role, admittingHash } = sorted[i] as Member;
+    const offset = start.length + i * SPELT_BYTES;
     bytes.set(ENTRY_LENGTH, offset);
     bytes.set(certificate.id, offset + ENTRY_LENGTH.length);
     bytes[offset + ENTRY_LENGTH.length + SHA256_BYTES] = ROLE_BYTES[role];
     bytes.set(admittingHash, offset + ENTRY_LENGTH.length + SHA256_BYTES + 1);
-    offset += ENTRY_LENGTH.length + ENTRY_BYTES;
   }
-  return sha256(bytes);
+  return bytes;
 }
 
 /**

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
 import fc from "fast-check";
 import { AuthError, DecodeError, ProtocolError } from "../../lib/bytes/errors.ts";
-import { type Bytes, concat, u64be, u8 } from "../../lib/bytes/writer.ts";
+import { type Bytes, concat, u64be, u8, utf8 } from "../../lib/bytes/writer.ts";
 import { sha256 } from "../../lib/crypto/hash.ts";
 import { secureRandom } from "../../lib/crypto/random.ts";
 import { Membership } from "../../lib/e2ee/membership.ts";
@@ -251,4 +251,31 @@ Deno.test("a newcomer who was told a wrong past is found out by the next roster"
   const epoch = newcomer.epoch + 1;
   const applied = await newcomer.apply(await joinOp(ghost, context), { epoch, atMs: room.atMs });
   assertEquals(describeApplied(applied), "ghost joined by ghost, another roster");
+});
+
+Deno.test("rosterHash() of members that differ from known ones is what it is without them", async () => {
+  const people = await Promise.all(Array.from({ length: 12 }, (_, i) => makeAuthor(`p${i}`)));
+  const memberOf = (i: number, joinedEpoch: number): [string, Member] => {
+    const { certificate } = people[i] as (typeof people)[number];
+    const base = { role: "member", admittingOp: utf8("op"), lastActiveMs: 0 } as const;
+    return [certificate.fingerprint, { certificate, ...base, admittingHash: secureRandom(32), joinedEpoch }];
+  };
+  const step = fc.record({ who: fc.nat(people.length - 1), comes: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.array(step, { maxLength: 3 }), { maxLength: 12 }), async (plan) => {
+      let before = new Map<string, Member>();
+      await rosterHash(before);
+      for (const [epoch, steps] of plan.entries()) {
+        const next = new Map(before);
+        for (const { who, comes } of steps) {
+          const [fingerprint, member] = memberOf(who, epoch);
+          if (comes) next.set(fingerprint, member);
+          else next.delete(fingerprint);
+        }
+        assertEquals(await rosterHash(next, before), await rosterHash(new Map(next)));
+        before = next;
+      }
+    }),
+    { numRuns: 60 },
+  );
 });
