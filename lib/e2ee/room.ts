@@ -7,12 +7,9 @@
  * keeps what `takeChanges` gives in one transaction with the place of the stream. The rows:
  *
  * ```
- * members  ops        see membership_rows.ts
- * speaker             see room_speaker.ts
- * chain/… held/… late/…   see room_rows.ts
- * counters            see room_counters.ts
+ * members ops (membership_rows.ts) | speaker (room_speaker.ts) | chain/… held/… late/… (room_rows.ts)
+ * counters (room_counters.ts)
  * ```
- *
  * @module
  */
 

@@ -137,11 +137,13 @@ export class TcpLink<Peer> {
 
   /** Gives the link one input and does what it says; turns never overlap. */
   #turn(input: LinkInput): Promise<void> {
-    return this.#turns.run(async () => {
-      const effects = await this.#link.handle(input);
-      this.#hooks.arrived?.(effects.flatMap((effect) => effect.kind === "deliver" ? [effect.packet] : []));
-      for (const effect of effects) await this.#perform(effect);
-    });
+    return this.#turns.run(() => this.#take(input));
+  }
+
+  async #take(input: LinkInput): Promise<void> {
+    const effects = await this.#link.handle(input);
+    this.#hooks.arrived?.(effects.flatMap((effect) => effect.kind === "deliver" ? [effect.packet] : []));
+    for (const effect of effects) await this.#perform(effect);
   }
 
   async #perform(effect: LinkEffect<Peer>): Promise<void> {
@@ -165,7 +167,8 @@ export class TcpLink<Peer> {
   #wakeAt(atMs: number): void {
     clearTimeout(this.#tickTimer);
     this.#tickTimer = setTimeout(
-      () => void this.#turn({ kind: "tick", nowMs: steadyMs() }),
+      // The time when its turn comes: what was heard before may have been long in the reading.
+      () => void this.#turns.run(() => this.#take({ kind: "tick", nowMs: steadyMs() })),
       Math.max(0, atMs - steadyMs()),
     );
   }

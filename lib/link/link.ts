@@ -21,16 +21,13 @@ import type { TransportStates } from "../noise/handshake_state.ts";
 import { encodeFrame, FrameDecoder, HANDSHAKE_FRAME_MAX_BYTES, TRANSPORT_FRAME_MAX_BYTES } from "../wire/frame.ts";
 import { decodeLinkMessage, encodeLinkMessage, type LinkMessage } from "../wire/messages.ts";
 import { decodePacket, decodeRun, encodeRun, type RawPacket } from "../wire/packet.ts";
+import { LifeWatch, PING_AFTER_MS } from "./life_watch.ts";
 import { isPeersFault, LinkHandshake, type LinkHandshakeOptions } from "./link_handshake.ts";
 import { type LinkState, type LinkTrigger, nextLinkState } from "./link_state.ts";
 import { Outbox } from "./outbox.ts";
 
 /** How long a handshake may take: seconds on the slowest machine, and a silent caller is gone after that. */
 export const HANDSHAKE_TIMEOUT_MS = 5_000;
-/** After so long without a word from the peer we ask for one. */
-export const PING_AFTER_MS = 15_000;
-/** After so long without a word the line counts as broken: our ping had 30 seconds to be answered. */
-export const IDLE_TIMEOUT_MS = 45_000;
 
 /**
  * After how many records under one key the link must be made anew (PROTOCOL §2). Counted at each input, at least once in
@@ -100,8 +97,7 @@ export class Link<Peer> {
   #sending: CipherState | undefined;
   #receiving: CipherState | undefined;
   #startedMs = 0;
-  #heardMs = 0;
-  #isPingOut = false;
+  readonly #life = new LifeWatch();
   #pongCount = 0;
 
   /**
@@ -212,6 +208,7 @@ export class Link<Peer> {
       if (this.#state === "closing") this.#move("drained");
       return undefined;
     }
+    this.#life.wrote();
     return this.#sending.encryptWithAd(NO_AD, encodeRun(this.#outbox.takeRecord())).then(encodeFrame);
   }
 
@@ -232,7 +229,7 @@ export class Link<Peer> {
 
   async #start(nowMs: number, effects: LinkEffect<Peer>[]): Promise<void> {
     this.#startedMs = nowMs;
-    this.#heardMs = nowMs;
+    this.#life.heard(nowMs);
     const { handshake, message } = await LinkHandshake.start(this.#options);
     this.#handshake = handshake;
     this.#writeHandshake(message, effects);
@@ -252,10 +249,8 @@ export class Link<Peer> {
 
   /** Only what verified counts as a word from the peer: half a frame now and then must not keep a link alive. */
   #heard(nowMs: number, effects: LinkEffect<Peer>[]): void {
-    this.#heardMs = nowMs;
-    if (!this.#isPingOut) return; // the next tick finds out by itself
-    this.#isPingOut = false;
-    effects.push({ kind: "wakeAt", atMs: nowMs + PING_AFTER_MS });
+    const atMs = this.#life.heard(nowMs);
+    if (atMs !== undefined) effects.push({ kind: "wakeAt", atMs });
   }
 
   async #readRecord(receiving: CipherState, body: Bytes, effects: LinkEffect<Peer>[]): Promise<void> {
@@ -337,18 +332,12 @@ export class Link<Peer> {
   }
 
   #tick(nowMs: number, effects: LinkEffect<Peer>[]): void {
-    const dueMs = this.#isBeginning
-      ? this.#startedMs + HANDSHAKE_TIMEOUT_MS
-      : this.#heardMs + (this.#isPingOut ? IDLE_TIMEOUT_MS : PING_AFTER_MS);
-    if (nowMs < dueMs) {
-      effects.push({ kind: "wakeAt", atMs: dueMs });
-    } else if (this.#isBeginning || this.#isPingOut) {
-      this.#endLost("silence", effects);
-    } else {
-      this.#isPingOut = true;
-      this.#say(PING, effects);
-      effects.push({ kind: "wakeAt", atMs: this.#heardMs + IDLE_TIMEOUT_MS });
-    }
+    const timeoutMs = this.#startedMs + HANDSHAKE_TIMEOUT_MS;
+    if (this.#isBeginning && nowMs < timeoutMs) return void effects.push({ kind: "wakeAt", atMs: timeoutMs });
+    const look = this.#isBeginning ? { due: "end" } as const : this.#life.look(nowMs, !this.#outbox.isEmpty);
+    if (look.due === "end") return this.#endLost("silence", effects);
+    if (look.due !== "nothing") this.#say(look.due === "ping" ? PING : PONG, effects);
+    effects.push({ kind: "wakeAt", atMs: look.atMs });
   }
 
   #say(packet: Bytes, effects: LinkEffect<Peer>[]): boolean {

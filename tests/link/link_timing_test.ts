@@ -1,8 +1,8 @@
 // Aim: a link that works is never given up, one that fell silent always is; the clock moves by hand.
 import { assert, assertEquals } from "@std/assert";
 import { concat } from "../../lib/bytes/writer.ts";
-import { IDLE_TIMEOUT_MS, PING_AFTER_MS } from "../../lib/link/link.ts";
-import { LinkPair, numbersOf, post, START_MS, tick } from "../support/link_pair.ts";
+import { IDLE_TIMEOUT_MS, PING_AFTER_MS } from "../../lib/link/life_watch.ts";
+import { LinkPair, numbersOf, post, type Side, START_MS, tick } from "../support/link_pair.ts";
 
 /** A pair whose responder no longer hears or says anything. */
 function isolate(pair: LinkPair): void {
@@ -105,4 +105,60 @@ Deno.test("Link ends as lost when the stream ends without a bye", async () => {
     assertEquals(end.end, { kind: "lost", stage: "open", cause: "ended" });
     assertEquals(await end.handle({ kind: "ended", nowMs: START_MS }), []);
   }
+});
+
+/** What one side has to say passes one frame in so many seconds, both ways at once; ticks come when they are due. */
+async function trickle(pair: LinkPair, { everyMs, frames }: { everyMs: number; frames: number }): Promise<void> {
+  const sides: readonly Side[] = ["initiator", "responder"];
+  for (let i = 0; i < frames; i++) {
+    const untilMs = pair.nowMs + everyMs;
+    for (let due = nextDue(pair); due <= untilMs; due = nextDue(pair)) {
+      pair.nowMs = Math.max(pair.nowMs, due);
+      for (const side of sides) if ((pair[side].wakeAtMs ?? Infinity) <= pair.nowMs) await tick(pair[side], pair.nowMs);
+    }
+    pair.nowMs = untilMs;
+    for (const side of sides) {
+      const frame = await pair[side].link.nextWrite();
+      if (frame === undefined) continue;
+      pair[side].written.push(frame);
+      await pair.feed(side === "initiator" ? "responder" : "initiator", frame);
+    }
+  }
+}
+
+function nextDue({ initiator, responder }: LinkPair): number {
+  return Math.min(initiator.wakeAtMs ?? Infinity, responder.wakeAtMs ?? Infinity);
+}
+
+for (const busy of ["initiator", "responder"] as const) {
+  Deno.test(`Link lives while a ping waits behind all that the ${busy} has to say`, async () => {
+    const pair = await LinkPair.opened();
+    for (let i = 0; i < 60; i++) pair[busy].link.enqueue(post(i, new Uint8Array(40_000)));
+    await trickle(pair, { everyMs: 5_000, frames: 60 });
+    assertEquals([pair.initiator.end, pair.responder.end], [undefined, undefined]);
+    const reader = busy === "initiator" ? pair.responder : pair.initiator;
+    assertEquals(reader.delivered.length, 60);
+    assert(reader.written.length < 30, `${reader.written.length} frames of one who has nothing to say`);
+  });
+}
+
+Deno.test("Link lives while both sides have more to say than passes in an hour", async () => {
+  const pair = await LinkPair.opened();
+  for (const side of ["initiator", "responder"] as const) {
+    for (let i = 0; i < 90; i++) pair[side].link.enqueue(post(i, new Uint8Array(40_000)));
+  }
+  await trickle(pair, { everyMs: 40_000, frames: 90 });
+  assertEquals([pair.initiator.end, pair.responder.end], [undefined, undefined]);
+});
+
+Deno.test("Link gives a peer thirty seconds from its ping, however late that was", async () => {
+  const pair = await LinkPair.opened();
+  isolate(pair);
+  const lateMs = START_MS + 10 * IDLE_TIMEOUT_MS; // what had come was long in the reading
+  await tick(pair.initiator, lateMs);
+  assertEquals(pair.initiator.wakeAtMs, lateMs + IDLE_TIMEOUT_MS - PING_AFTER_MS);
+  await tick(pair.initiator, lateMs + IDLE_TIMEOUT_MS - PING_AFTER_MS - 1);
+  assertEquals(pair.initiator.link.state, "open");
+  await tick(pair.initiator, lateMs + IDLE_TIMEOUT_MS - PING_AFTER_MS);
+  assertEquals(pair.initiator.end, { kind: "lost", stage: "open", cause: "silence" });
 });
