@@ -150,10 +150,7 @@ export class ClientHost {
     front.broken.then(() => this.quit());
     this.#watch(this.#readInput());
     let end = await this.#call();
-    while (this.#goesOn(end)) {
-      await this.#unlinked(errorOfEnd(end, this.#options.address, this.#options.policy), isRenewal(end));
-      end = await this.#callAgain(end);
-    }
+    while (this.#goesOn(end)) end = await this.#callAgain(end);
     this.#isOver = true;
     this.#over.resolve();
     this.#resumeInput();
@@ -204,15 +201,17 @@ export class ClientHost {
   async #callAgain(before: LinkEnd): Promise<LinkEnd> {
     this.#reconnect = new Reconnect();
     let isQuiet = isRenewal(before);
+    let error = errorOfEnd(before, this.#options.address, this.#options.policy);
     for (;;) {
+      // After each call that came to nothing as well: the relay may have welcomed us, and not let us in.
+      await this.#unlinked(error, isQuiet);
       if (!isQuiet) await Promise.race([this.#reconnect.next(), this.#failed.promise]);
+      isQuiet = false; // what was to take a moment is an outage if it fails
       if (this.#hasToEnd) return before;
       const end = await this.#call().catch(orUnreachable);
       // One that came to nothing is a call like any other; one that was entered ends this outage.
       if (!(end instanceof UserError) && (this.#wasLinked || !this.#goesOn(end))) return end;
-      const error = end instanceof UserError ? end : errorOfEnd(end, this.#options.address, this.#policy);
-      if (isQuiet) await this.#unlinked(error, false); // it was to take a moment, and now it is an outage
-      isQuiet = false;
+      error = end instanceof UserError ? end : errorOfEnd(end, this.#options.address, this.#policy);
     }
   }
 

@@ -69,6 +69,27 @@ Deno.test("chat works through a proxy that cuts the stream into single bytes", a
   assertEquals((await bob.next("left"))["reason"], "left");
 });
 
+Deno.test("a link that breaks between the relay's welcome and the rooms is replaced like any other", async () => {
+  await using stage = new Stage();
+  const relay = await stage.relay();
+  const [bob] = await stage.clients(relay, "bob");
+  const proxy = stage.own(new RecordingProxy(relay.port));
+  const { process: alice } = await stage.client(relay, "alice", { port: proxy.port });
+  await bob.next("joined");
+  proxy.breaksAtPiece = 3; // two of the handshake, and the first word of a client that was welcomed
+  proxy.cut();
+  await alice.next("link", ({ state }) => state === "reconnecting");
+  for (let looks = 0; proxy.broken < 2; looks++) {
+    assert(looks < 3_000, "it calls again");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  proxy.breaksAtPiece = undefined;
+  await alice.next("link", ({ state }) => state === "connected");
+  await alice.send({ type: "say", text: "back" });
+  assertEquals((await bob.next("message"))["text"], "back");
+  assertEquals(alice.printedJson.filter(({ type }) => type === "link" || type === "error").length, 2);
+});
+
 for (const direction of DIRECTIONS) {
   Deno.test(`one flipped bit ${direction} ends the link, the next one carries on, and nothing altered is ever shown`, async () => {
     await using stage = new Stage();

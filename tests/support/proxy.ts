@@ -15,6 +15,10 @@ export interface ProxyOptions {
 
 /** A listening proxy. */
 export class RecordingProxy {
+  /** At which piece to the relay each connection breaks, from 1; at none without it. */
+  breaksAtPiece: number | undefined;
+  /** How many broke there. */
+  broken = 0;
   readonly #listener: Deno.TcpListener;
   readonly #relayPort: number;
   readonly #options: ProxyOptions;
@@ -129,8 +133,13 @@ export class RecordingProxy {
   async #pass(from: Deno.TcpConn, to: Deno.TcpConn, direction: Direction): Promise<void> {
     const way = this.#ways[direction];
     const buffer = new Uint8Array(65_536);
+    let pieces = 0;
     try {
       for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
+        if (direction === "toRelay" && ++pieces === this.breaksAtPiece) {
+          this.broken++;
+          throw new Error("This one breaks here");
+        }
         const piece = buffer.slice(0, count);
         this.#pieces[direction].push(piece);
         way.heard.resolve();
