@@ -100,7 +100,7 @@ export async function rowId(keys: RowKeys, table: string, key: Bytes): Promise<B
  * @throws {RangeError} when the key or the value is too long
  */
 export async function sealRow(
-  keys: RowKeys,
+  keys: Pick<RowKeys, "dataKey">,
   place: RowPlace,
   content: RowContent,
   random: RandomBytes = secureRandom,
@@ -120,7 +120,7 @@ export async function sealRow(
  * @returns its key and value, only if commitment, tag and padding are right
  * @throws {AuthError} when one of them is not: the row is damaged, forged, or was moved
  */
-export async function openRow(keys: RowKeys, place: RowPlace, sealed: Bytes): Promise<RowContent> {
+export async function openRow(keys: Pick<RowKeys, "dataKey">, place: RowPlace, sealed: Bytes): Promise<RowContent> {
   const lengthBytes = sealed.length - OVERHEAD_BYTES;
   if (lengthBytes > PADDED_MAX_BYTES || lengthBytes < PADDED_MIN_BYTES || paddedSizeOf(lengthBytes) !== lengthBytes) {
     throw new AuthError(`Cannot open row: ${sealed.length} bytes is not the size of one`);
@@ -181,7 +181,7 @@ function aadOf({ table, id, schema }: RowPlace): Bytes {
   return concat(label("row"), lvCat(utf8(table), id, u32be(schema)));
 }
 
-async function keysOfRow({ dataKey }: RowKeys, salt: Bytes): Promise<{ key: Bytes; commitment: Bytes }> {
+async function keysOfRow({ dataKey }: Pick<RowKeys, "dataKey">, salt: Bytes): Promise<{ key: Bytes; commitment: Bytes }> {
   assertDataKey(dataKey);
   const both = await hkdf(dataKey, { salt, info: label("row"), lengthBytes: AEAD_KEY_BYTES + COMMITMENT_BYTES });
   return { key: both.slice(0, AEAD_KEY_BYTES), commitment: both.slice(AEAD_KEY_BYTES) };

@@ -5,6 +5,7 @@
  *     application_id 0x534f5454 ("SOTT"), user_version = schema of the tables
  *     wrap  id = 1, value                          the wrapped data key
  *     rows  seq, tbl, id, schema, value            sealed rows; `seq` is the order in which ids were first written
+ *     entries                                      the history, see sealed_entries.ts; since schema 2
  *
  * The file is made whole under another name and then renamed: `client.db` is never half a database. While it is open,
  * nothing else in this process may open and close it: POSIX would drop SQLite's lock with that.
@@ -13,6 +14,7 @@
 
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import type { Bytes } from "../bytes/writer.ts";
+import { ENTRIES_TABLE, type EntryWrites, SealedEntries } from "./sealed_entries.ts";
 import {
   damaged,
   firstOf,
@@ -25,8 +27,10 @@ import {
 
 export { damaged };
 
-/** The newest schema that this program knows; it stands as `user_version` in the file and as `schema` in each row. */
-export const STORE_SCHEMA = 1;
+/** The newest schema of tables that this program knows; it stands as `user_version` in the file. */
+export const STORE_SCHEMA = 2;
+/** The version of what rows and entries hold; it stands as `schema` in each row, and is sealed with it. */
+export const ROW_SCHEMA = 1;
 
 /** One row as it lies in the file. */
 export interface StoredRow {
@@ -62,6 +66,9 @@ const TABLES = `
   CREATE INDEX rows_by_tbl ON rows (tbl);
 `;
 
+/** From schema 1 to 2. Until then no history was kept. */
+const MIGRATE_1 = ENTRIES_TABLE;
+
 /** FULL: what was committed survives a power cut. EXCLUSIVE: one process, and no -shm file. */
 const SETTINGS = `
   PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
@@ -78,7 +85,7 @@ export function makeSealedDatabase(path: string, wrap: Bytes): void {
     const db = new DatabaseSync(path);
     try {
       db.exec(
-        `${SETTINGS} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${STORE_SCHEMA}; ${TABLES}`,
+        `${SETTINGS} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${STORE_SCHEMA}; ${TABLES} ${ENTRIES_TABLE}`,
       );
       db.prepare("INSERT INTO wrap VALUES (1, ?)").run(wrap);
       // Kept in the file; closing moves the log into it and removes the log.
@@ -97,6 +104,7 @@ export class SealedDatabase {
   readonly #page: StatementSync;
   readonly #put: StatementSync;
   readonly #remove: StatementSync;
+  readonly #entries: SealedEntries;
 
   private constructor(path: string, db: DatabaseSync) {
     this.#path = path;
@@ -108,10 +116,17 @@ export class SealedDatabase {
         "ON CONFLICT (tbl, id) DO UPDATE SET schema = excluded.schema, value = excluded.value",
     );
     this.#remove = db.prepare("DELETE FROM rows WHERE tbl = ? AND id = ?");
+    this.#entries = new SealedEntries(db, (use) => guarded(path, use));
+  }
+
+  /** The history's rows, to be read; written by `apply()` alone. */
+  get entries(): Omit<SealedEntries, "write"> {
+    return this.#entries;
   }
 
   /**
-   * Opens a database of ours and checks that it is whole. What is refused is left as it is.
+   * Opens a database of ours and checks that it is whole. One of an earlier schema is brought up to date, all or nothing;
+   * what is refused is left as it is.
    * @param path the file
    * @returns the database; its log is empty
    * @throws {UserError} `dataDirUnusable`, when it is foreign, damaged, or of a later schema; `dataDirBusy`, when
@@ -123,8 +138,10 @@ export class SealedDatabase {
       const db = new DatabaseSync(path);
       try {
         db.exec(SETTINGS);
-        refuseUnknownSchema(path, db, STORE_SCHEMA);
+        const isEarlier = firstOf(db, "PRAGMA user_version") === 1;
+        refuseUnknownSchema(path, db, isEarlier ? 1 : STORE_SCHEMA);
         refuseDamaged(path, db);
+        if (isEarlier) migrate(db);
         db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
         return new SealedDatabase(path, db);
       } catch (error) {
@@ -181,19 +198,23 @@ export class SealedDatabase {
   }
 
   /**
-   * Writes rows, all or none.
+   * Writes rows and entries, all or none.
    * @param writes the rows, in order
+   * @param entries what changes in the history
+   * @returns how many entries were removed, and their bytes
    * @throws {UserError} `dataDirUnusable`, when they cannot be written; nothing has changed then
    */
-  apply(writes: readonly RowWrite[]): void {
-    guarded(this.#path, () => {
+  apply(writes: readonly RowWrite[], entries?: EntryWrites): { readonly count: number; readonly bytes: number } {
+    return guarded(this.#path, () => {
       this.#db.exec("BEGIN IMMEDIATE");
       try {
         for (const { table, id, sealed } of writes) {
           if (sealed === undefined) this.#remove.run(table, id);
-          else this.#put.run(table, id, STORE_SCHEMA, sealed);
+          else this.#put.run(table, id, ROW_SCHEMA, sealed);
         }
+        const removed = entries === undefined ? { count: 0, bytes: 0 } : this.#entries.write(entries);
         this.#db.exec("COMMIT");
+        return removed;
       } catch (error) {
         rollBack(this.#db);
         throw error;
@@ -209,6 +230,16 @@ export class SealedDatabase {
   /** Closes it; another process may open it. */
   close(): void {
     this.#db.close();
+  }
+}
+
+function migrate(db: DatabaseSync): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    db.exec(`${MIGRATE_1} PRAGMA user_version = ${STORE_SCHEMA}; COMMIT`);
+  } catch (error) {
+    rollBack(db);
+    throw error;
   }
 }
 

@@ -25,7 +25,8 @@ import {
 } from "../e2ee/sealed_row.ts";
 import type { DataDir } from "./data_dir.ts";
 import { asUserError, exists } from "./private_file.ts";
-import { makeSealedDatabase, type RowWrite, SealedDatabase, STORE_SCHEMA, type StoredRow } from "./sealed_database.ts";
+import { makeSealedDatabase, ROW_SCHEMA, type RowWrite, SealedDatabase, type StoredRow } from "./sealed_database.ts";
+import { type EntryPlace, type EntryWrites, sealEntry, type SealedEntries, type StoredEntry } from "./sealed_entries.ts";
 import {
   makeDataKey,
   type OpenDataKey,
@@ -44,6 +45,20 @@ export interface RowChange {
   readonly key: Bytes;
   /** What the row holds from now on, at most 1 MiB; `undefined` removes it. */
   readonly value: Bytes | undefined;
+}
+
+/** An entry of the history that a commit adds. */
+export interface EntryAddition extends EntryPlace {
+  /** The conversation's key, 32 bytes. */
+  readonly key: Bytes;
+  /** What it holds. */
+  readonly value: Bytes;
+}
+
+/** What a commit changes in the history. */
+export interface EntryChanges extends Omit<EntryWrites, "add"> {
+  /** Entries to add. */
+  readonly add?: readonly EntryAddition[];
 }
 
 /** The database's name in the data directory. */
@@ -116,16 +131,19 @@ export class SealedStore {
    * Reads all rows of a table, in the order in which their keys were first committed. Commits may go on meanwhile; of
    * what they change it gives either state.
    * @param table the table's name
+   * @param skipped is told of each damaged or forged row, which is then left out
    * @returns the rows
-   * @throws {UserError} `dataDirUnusable`, after the last row, when one of them is damaged or forged
+   * @throws {UserError} `dataDirUnusable`, after the last row, when one of them is damaged or forged and `skipped` is
+   *   not there
    */
-  async *list(table: string): AsyncGenerator<RowContent, void, undefined> {
+  async *list(table: string, skipped?: () => void): AsyncGenerator<RowContent, void, undefined> {
     let refused: unknown;
     for (let afterSeq = 0;;) {
       this.#assertOpen();
       const page = this.#db.page(table, afterSeq, BATCH_ROWS);
       for (const result of await Promise.allSettled(page.map((row) => this.#opened(table, row)))) {
         if (result.status === "fulfilled") yield result.value;
+        else if (skipped !== undefined && result.reason instanceof UserError) skipped();
         else refused ??= result.reason;
       }
       const last = page.at(-1);
@@ -135,27 +153,36 @@ export class SealedStore {
     if (refused !== undefined) throw refused;
   }
 
+  /** The history's rows, to be read. */
+  get entries(): Omit<SealedEntries, "write"> {
+    this.#assertOpen();
+    return this.#db.entries;
+  }
+
   /**
    * Writes changes, all or none. Commits are done in the order in which they are called; the caller may change its
    * arrays as soon as the call returns.
    * @param changes the changes; of two for one row the later holds
+   * @param entries what changes in the history
+   * @returns how many entries were removed, and their sealed bytes
    * @throws {UserError} `dataDirUnusable`, when they cannot be written: nothing has changed then, and a later commit may
    *   succeed
    * @throws {RangeError} when a key or a value is too long
    */
-  async commit(changes: readonly RowChange[]): Promise<void> {
+  async commit(
+    changes: readonly RowChange[],
+    entries?: EntryChanges,
+  ): Promise<{ readonly count: number; readonly bytes: number }> {
     const taken = changes.map(({ table, key, value }) => {
       if (key.length > ROW_KEY_MAX_BYTES || (value?.length ?? 0) > ROW_VALUE_MAX_BYTES) {
         throw new RangeError(`Cannot commit: a key of ${key.length} or a value of ${value?.length} bytes is too long`);
       }
       return { table, key: key.slice(), value: value?.slice() };
     });
-    await this.#inTurn(async () => {
-      const writes: RowWrite[] = [];
-      for (let i = 0; i < taken.length; i += BATCH_ROWS) {
-        writes.push(...await Promise.all(taken.slice(i, i + BATCH_ROWS).map((change) => this.#sealed(change))));
-      }
-      if (writes.length > 0) this.#db.apply(writes);
+    return await this.#inTurn(async () => {
+      const writes = await inBatches(taken, (change): Promise<RowWrite> => this.#sealed(change));
+      const add = await inBatches(entries?.add ?? [], (entry) => this.#sealedEntry(entry));
+      return this.#db.apply(writes, entries && { ...entries, add });
     });
   }
 
@@ -196,12 +223,17 @@ export class SealedStore {
   async #sealed({ table, key, value }: RowChange): Promise<RowWrite> {
     const id = await rowId(this.#keys, table, key);
     if (value === undefined) return { table, id, sealed: undefined };
-    const place = { table, id, schema: STORE_SCHEMA };
+    const place = { table, id, schema: ROW_SCHEMA };
     return {
       table,
       id,
       sealed: await sealRow(this.#keys, place, { key, value }, this.#options.random ?? secureRandom),
     };
+  }
+
+  async #sealedEntry({ seq, conversation, key, value }: EntryAddition): Promise<StoredEntry> {
+    const place = { seq, conversation };
+    return { ...place, sealed: await sealEntry(key, place, value, this.#options.random ?? secureRandom) };
   }
 
   async #opened(table: string, { id, schema, sealed }: StoredRow): Promise<RowContent> {
@@ -218,7 +250,7 @@ export class SealedStore {
     }
   }
 
-  #inTurn(task: () => Promise<void>): Promise<void> {
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
     return this.#mutex.run(() => {
       this.#assertOpen();
       return task();
@@ -228,6 +260,14 @@ export class SealedStore {
   #assertOpen(): void {
     if (this.#isClosed) throw new TypeError("Cannot use a store after it was closed");
   }
+}
+
+async function inBatches<A, B>(all: readonly A[], seal: (one: A) => Promise<B>): Promise<B[]> {
+  const sealed: B[] = [];
+  for (let i = 0; i < all.length; i += BATCH_ROWS) {
+    sealed.push(...await Promise.all(all.slice(i, i + BATCH_ROWS).map(seal)));
+  }
+  return sealed;
 }
 
 /** Makes the database whole under another name; a crash before the rename leaves nothing that counts. */
