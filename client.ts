@@ -87,6 +87,7 @@ async function chat(flags: ClientFlags, caller: ChatCaller, streams: Streams): P
       words,
       state: person.chatState,
       store: person.store,
+      history,
       linked: (relay: KnownRelay) => person.pin(address.text, relay, nowMs()),
       entered: () => person.goesBy(certificate.handle),
     };
@@ -97,6 +98,8 @@ async function chat(flags: ClientFlags, caller: ChatCaller, streams: Streams): P
       (host) => host.run(),
     );
   };
+  const policy = { keeps: flags.keepsHistory, days: flags.historyDays };
+  const history = await person.history(policy, nowMs());
   const call = async (key: string | undefined, invite: Invite | undefined) => {
     try {
       return await callOnce(key, invite);

@@ -15,17 +15,18 @@
 
 import { assertNever, ProtocolError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import { type RandomBytes, secureRandom } from "../crypto/random.ts";
-import type { Certificate } from "../e2ee/certificate.ts";
-import type { Identity } from "../e2ee/identity.ts";
-import { encodeClientMessage, type Fingerprint, type Packet, type RelayMessage } from "../wire/messages.ts";
-import type { WordList } from "../pake/code.ts";
+import { secureRandom } from "../crypto/random.ts";
+import { encodeClientMessage, type Packet, type RelayMessage } from "../wire/messages.ts";
 import { isAboutMailbox } from "./code_sessions.ts";
-import type { SessionCommand } from "./commands.ts";
+import { gatherChanges } from "./changes.ts";
 import { EarlyEvents } from "./early_events.ts";
 import type { ChatEffect, ChatInput } from "./effects.ts";
 import type { ChatEvent } from "./events.ts";
+import { History } from "./history.ts";
+import { HistoryCommands } from "./history_commands.ts";
+import type { HistoryEntry } from "./history_events.ts";
 import { KeyCommands } from "./key_commands.ts";
+import type { ChatOptions } from "./chat_options.ts";
 import { type ChatParts, makeParts } from "./chat_parts.ts";
 import { LinkWatch } from "./link_watch.ts";
 import type { Keyring } from "./keyring.ts";
@@ -38,33 +39,13 @@ import { RoomCommands } from "./room_commands.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Sending } from "./sending.ts";
 import { SessionPlace } from "./session_place.ts";
-import type { ChatChanges, ChatState } from "./state.ts";
-import { outboxChanges, takeUpOutbox } from "./outbox.ts";
+import type { ChatChanges } from "./state.ts";
+import { takeUpOutbox } from "./outbox.ts";
 import { notice, type Turn } from "./turn.ts";
 import { Writing } from "./writing.ts";
 
 /** How long a client that leaves waits for the relay to accept what is pending. */
 export const LEAVE_TIMEOUT_MS = 10_000;
-
-/** What a client is and where. */
-export interface ChatOptions {
-  /** The long-term keys. */
-  readonly identity: Identity;
-  /** The certificate that the link was opened with. */
-  readonly certificate: Certificate;
-  /** The relay, as the link proved it. */
-  readonly relay: { readonly name: string; readonly fingerprint: Fingerprint; readonly publicBytes: Bytes };
-  /** The name of the room to be in at first; without it the one of the last run, or `lobby`. */
-  readonly room?: string | undefined;
-  /** How the one session by code begins that the client is there for; it is in no room then. */
-  readonly session?: SessionCommand | undefined;
-  /** What codes are made of. */
-  readonly words: WordList;
-  /** Where the last run of this identity stood; nothing at the first. */
-  readonly state?: ChatState | undefined;
-  /** Where keys, nonces and ids come from. */
-  readonly random?: RandomBytes;
-}
 
 /** The life of a client: `calling` until the relay's welcome on each link, `leaving` once the person wanted to go. */
 type Phase = "calling" | "entering" | "ready" | "leaving" | "finished";
@@ -72,6 +53,7 @@ type Phase = "calling" | "entering" | "ready" | "leaving" | "finished";
 /** One client on one relay. */
 export class Chat {
   readonly #options: ChatOptions;
+  readonly #parts: ChatParts;
   readonly #people: People;
   readonly #keyring: Keyring;
   readonly #presence: Presence;
@@ -82,6 +64,7 @@ export class Chat {
   readonly #rooms: Rooms;
   readonly #roomCommands: RoomCommands;
   readonly #links: LinkWatch;
+  readonly #history: History;
   readonly #inboxStream: string;
   #phase: Phase = "calling";
   readonly #early = new EarlyEvents();
@@ -91,6 +74,7 @@ export class Chat {
 
   private constructor(options: ChatOptions, parts: ChatParts) {
     this.#options = options;
+    this.#parts = parts;
     const { people, keyring, presence, receiving, sending, rooms } = parts;
     this.#people = people;
     this.#keyring = keyring;
@@ -99,6 +83,7 @@ export class Chat {
     this.#sending = sending;
     this.#rooms = rooms;
     const { certificate, identity, state, words, random = secureRandom } = options;
+    this.#history = new History(random);
     const writing = new Writing({ rooms, people, keyring, sending });
     this.#roomCommands = new RoomCommands({ identity, own: certificate, people, rooms, writing, random });
     const [isAlone, shared] = [this.#isAlone, { people, keyring, words, random }];
@@ -111,6 +96,7 @@ export class Chat {
       rooms: this.#roomCommands,
       sessions: this.#sessions,
       keys: new KeyCommands(people, certificate),
+      history: new HistoryCommands({ rooms, people, partner: () => this.#sessions.partner }),
       isLinked: () => this.#isEntered,
       quit: (turn) => this.#leave(turn),
     });
@@ -156,15 +142,16 @@ export class Chat {
    * @returns the changes; `undefined` when there are none
    */
   takeChanges(): ChatChanges | undefined {
-    const sessions = this.#keyring.takeChanges();
-    const peers = this.#people.takeChanges();
-    const cursors = this.#receiving.takeChanges();
-    const codes = this.#sessions.takeChanges();
-    const rooms = this.#rooms.takeChanges();
-    const hasSessions = sessions.peers.length > 0 || sessions.prekeys !== undefined || sessions.forgotten !== undefined;
-    const outbox = outboxChanges(this.#sending.takeChanges(), this.#options.relay.fingerprint);
-    const isChanged = hasSessions || [peers, cursors, codes, rooms, outbox].some(({ length }) => length > 0);
-    return isChanged ? { sessions, peers, cursors, codes, rooms, outbox } : undefined;
+    const relay = this.#options.relay.fingerprint;
+    return gatherChanges(this.#parts, { sessions: this.#sessions, history: this.#history, relay });
+  }
+
+  /**
+   * Tells what was told of conversations and not taken before; for a client that keeps nothing else.
+   * @returns the entries, in order
+   */
+  takeHistory(): HistoryEntry[] {
+    return this.#history.takeChanges();
   }
 
   /**
@@ -200,6 +187,7 @@ export class Chat {
     if (this.#sessions.end !== undefined || this.#rooms.failure !== undefined) this.#leave(turn);
     await this.#finishIfDone(turn);
     this.#askToWake(turn);
+    this.#history.note(turn);
     return this.#isEntered || this.#links.isAgain ? turn.effects : this.#early.hold(turn.effects);
   }
 

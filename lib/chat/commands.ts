@@ -19,6 +19,7 @@ export type Command =
   | KeyCommand
   | RoomCommand
   | SessionCommand
+  | HistoryCommand
   | { readonly kind: "help" }
   | { readonly kind: "quit" }
   /** An empty line. */
@@ -54,6 +55,18 @@ export type SessionCommand =
     | { readonly action: "cancel" }
   );
 
+/** What a line asks about what was kept. `of` is a handle, a whole fingerprint, or a room, with its `#` or without. */
+export type HistoryCommand =
+  /** The last of a conversation, 1 to 1,000; of the current one without `of`. */
+  | { readonly kind: "history"; readonly count: number; readonly of?: string }
+  | { readonly kind: "search"; readonly text: string }
+  | { readonly kind: "forget"; readonly of: string };
+
+/** How many entries `/history` shows when no number is given. */
+export const HISTORY_COUNT_DEFAULT = 20;
+/** The most that it shows: some screens of a patient reader. */
+export const HISTORY_COUNT_MAX = 1_000;
+
 interface CommandRow {
   readonly name: string;
   /** What stands behind the name, as the help shows it. */
@@ -87,6 +100,9 @@ const COMMANDS: readonly CommandRow[] = [
   { name: "trust", usage: "<name>", help: "accept a key that is held back", read: readTrust },
   { name: "distrust", usage: "<name>", help: "send nothing to a key any more", read: readDistrust },
   { name: "session", usage: "create|join <code>|cancel", help: "meet one person by a code", read: readSession },
+  { name: "history", usage: "[number] [name|#room]", help: "show the last of what was written", read: readHistory },
+  { name: "search", usage: "<text>", help: "find it in what was written", read: readSearch },
+  { name: "forget", usage: "<name|#room>", help: "delete what was written there, here", read: readForget },
   { name: "help", usage: "", help: "show this", read: (rest) => rest === "" ? { kind: "help" } : undefined },
   { name: "quit", usage: "", help: "send what is pending and leave", read: readQuit },
   { name: "exit", usage: "", help: "the same as /quit", read: readQuit },
@@ -232,6 +248,29 @@ function readSession(rest: string): Command | undefined {
     default:
       return undefined;
   }
+}
+
+function readHistory(rest: string): Command | undefined {
+  if (rest === "") return { kind: "history", count: HISTORY_COUNT_DEFAULT };
+  const [, digits = "", name = ""] = /^(\d{1,9})(?:\s+([^]*))?$/u.exec(rest) ?? [];
+  const count = Number(digits);
+  if (digits === "" || count < 1 || count > HISTORY_COUNT_MAX) return undefined;
+  if (name === "") return { kind: "history", count };
+  const of = readConversation(name);
+  return of === undefined ? undefined : { kind: "history", count, of };
+}
+
+function readSearch(rest: string): Command | undefined {
+  return rest === "" ? undefined : { kind: "search", text: rest };
+}
+
+function readForget(rest: string): Command | undefined {
+  const of = readConversation(rest);
+  return of === undefined ? undefined : { kind: "forget", of };
+}
+
+function readConversation(text: string): string | undefined {
+  return text === "#" ? undefined : readName(text);
 }
 
 function readQuit(rest: string): Command | undefined {

@@ -8,6 +8,7 @@ import type { Bytes } from "../bytes/writer.ts";
 import type { Packet, RelayMessage } from "../wire/messages.ts";
 import type { ChatEvent, Ref } from "./events.ts";
 import type { Command } from "./commands.ts";
+import type { Conversation, HistoryQuery } from "./history_events.ts";
 
 /** One thing that happens to a client; the driver gives them one at a time. */
 export type ChatInput =
@@ -32,7 +33,16 @@ export type ChatEffect =
   /** Put the packet into the link's outbox. */
   | { readonly kind: "send"; readonly packet: Bytes }
   /** Tell the person. */
-  | { readonly kind: "show"; readonly event: ChatEvent }
+  | {
+    readonly kind: "show";
+    readonly event: ChatEvent;
+    /** The conversation of which it is kept. */
+    readonly of?: Conversation;
+    /** Which entry of this run it is in the history, from 1 on. */
+    readonly entry?: number;
+  }
+  /** Ask the history, once all that was told before is kept, and tell the person what it answers. */
+  | { readonly kind: "ask"; readonly query: HistoryQuery; readonly ref?: Ref }
   /** Give a `tick` at that time; a later one replaces it. */
   | { readonly kind: "wakeAt"; readonly atMs: number }
   /** The relay let us in: what the person is shown from now on is the conversation, or the way to it. */

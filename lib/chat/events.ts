@@ -9,6 +9,7 @@ import type { RemoveReason } from "../e2ee/membership_op.ts";
 import type { RoomKind } from "../e2ee/membership_state.ts";
 import type { Role } from "../e2ee/roster.ts";
 import type { EventId, Fingerprint, LeftReason } from "../wire/messages.ts";
+import type { HistoryEvent } from "./history_events.ts";
 
 /**
  * How well a key is known: `new` (first met in this run), `known` (met before, or accepted), `verified` (compared), `changed`
@@ -88,6 +89,8 @@ export type NoticeCode =
   | "roomInvitation"
   | "rejoined"
   | "outbox"
+  | "unshown"
+  | "historyDamaged"
   | "role"
   | "sessionSecured"
   | "badCertificate"
@@ -107,6 +110,14 @@ export interface ByMember {
 
 /** Over what a session by code, or a direct link, runs. */
 export type SessionPath = "relay" | "direct";
+
+/** What is told by a later run than the one that kept it. */
+export interface Unshown {
+  /** There when it is of an earlier run. */
+  readonly late?: true;
+  /** There when that run may have shown it: who has its id has it. */
+  readonly again?: true;
+}
 
 /** One thing to tell the person. Times are milliseconds since 1970, UTC. */
 export type ChatEvent =
@@ -164,7 +175,10 @@ export type ChatEvent =
   | ({ readonly type: "memberRemoved"; readonly reason: RemoveReason } & ByMember & Member)
   | ({ readonly type: "memberPromoted" } & ByMember & Member)
   /** Messages are missing; of one author when `from` is there. */
-  | { readonly type: "gap"; readonly place: Place; readonly from?: string; readonly count: number }
+  | ({ readonly type: "gap"; readonly place: Place; readonly from?: string; readonly count: number } & Unshown & {
+    /** Made here, so that who is told of it again can tell. */
+    readonly id?: EventId;
+  })
   /** A member was told another history of a room than we were: they or the relay are wrong. */
   | { readonly type: "fork"; readonly room: string; readonly from: string }
   /** What a room is about; `by` is left out when it is told because we asked. */
@@ -172,7 +186,7 @@ export type ChatEvent =
   | { readonly type: "rooms"; readonly rooms: readonly RoomSummary[]; readonly ref?: Ref }
   | { readonly type: "members"; readonly room: string; readonly members: readonly RoomMember[]; readonly ref?: Ref }
   /** A message from somebody else. */
-  | {
+  | Pick<Unshown, "again"> & {
     readonly type: "message";
     readonly id: EventId;
     readonly place: Place;
@@ -208,7 +222,7 @@ export type ChatEvent =
     readonly ref?: Ref;
   }
   /** One's own message is stored by the relay. */
-  | {
+  | Unshown & {
     readonly type: "accepted";
     readonly id: EventId;
     readonly place: Place;
@@ -217,6 +231,7 @@ export type ChatEvent =
     readonly text: string;
     readonly ref?: Ref;
   }
+  | HistoryEvent
   | {
     readonly type: "users";
     /** The current room, empty in none. */

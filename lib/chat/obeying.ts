@@ -6,6 +6,7 @@
 import { assertNever, UserError } from "../bytes/errors.ts";
 import { type Command, helpLines } from "./commands.ts";
 import type { Ref } from "./events.ts";
+import type { HistoryCommands } from "./history_commands.ts";
 import type { KeyCommands } from "./key_commands.ts";
 import type { Presence } from "./presence.ts";
 import type { RoomCommands } from "./room_commands.ts";
@@ -30,6 +31,8 @@ export interface ObeyingOptions {
   readonly sessions: SessionPlace;
   /** What answers about keys. */
   readonly keys: KeyCommands;
+  /** What asks what was kept. */
+  readonly history: HistoryCommands;
   /** Tells whether the relay hears us now. */
   readonly isLinked: () => boolean;
   /** Begins to leave the relay. */
@@ -99,6 +102,10 @@ export class Obeying {
       case "distrust":
         await keys.obey(command, ref, turn);
         return await sending.pump(turn); // lines may have waited for this, or for nobody now
+      case "history":
+      case "search":
+      case "forget":
+        return this.#options.history.obey(command, ref, turn);
       case "help":
         turn.effects.push({
           kind: "show",

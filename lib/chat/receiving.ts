@@ -10,6 +10,7 @@ import type { Bytes } from "../bytes/writer.ts";
 import { isSenderKey } from "../e2ee/sender_key.ts";
 import type { Cursor, EventId, Fingerprint, StreamName } from "../wire/messages.ts";
 import { decodeContent, type PrivateContent } from "./content.ts";
+import { showKept } from "./history.ts";
 import type { Keyring } from "./keyring.ts";
 import type { People, Person } from "./people.ts";
 import type { Showing } from "./showing.ts";
@@ -272,7 +273,7 @@ export class Receiving {
     if (missing === undefined) return;
     if (missing > 0) {
       const place = { to: this.#options.keyring.ownHandle };
-      turn.effects.push({ kind: "show", event: { type: "gap", place, count: missing } });
+      showKept(turn, { type: "gap", place, count: missing }, { stream: head.stream, isLasting: true });
     }
     try {
       await this.#open(head, body, turn);

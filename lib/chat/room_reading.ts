@@ -9,6 +9,7 @@ import type { Certificate } from "../e2ee/certificate.ts";
 import type { OpenedRoomMessage, RoomHeard } from "../e2ee/room_heard.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import { decodeContent, type RoomContent } from "./content.ts";
+import { ofRoom, showKept } from "./history.ts";
 import type { People } from "./people.ts";
 import type { RoomChannel } from "./room_channel.ts";
 import type { Topic } from "./room_record.ts";
@@ -89,7 +90,7 @@ export class RoomReading {
   missed(count: number, turn: Turn): void {
     this.#toldMissing += count;
     this.#options.channel.missed();
-    turn.effects.push({ kind: "show", event: { type: "gap", place: this.#place, count } });
+    showKept(turn, { type: "gap", place: this.#place, count }, ofRoom(this.#options.channel.room.id));
   }
 
   /**
@@ -167,7 +168,9 @@ export class RoomReading {
     const { id, text, sentAtMs } = content;
     if (content.kind === "topic") return this.#takeTopic({ text, by: fingerprint, sentAtMs }, turn);
     const isLate = this.#options.isLate(message.seq);
-    this.#options.showing.text(person, { id, text, sentAtMs, atMs: message.atMs, place: this.#place, isLate }, turn);
+    const { id: room } = channel.room;
+    const shown = { id, text, sentAtMs, atMs: message.atMs, place: this.#place, room, isLate };
+    this.#options.showing.text(person, shown, turn);
   }
 
   /** `undefined` when it belongs elsewhere: only its author can have put it here. */
@@ -226,10 +229,8 @@ export class RoomReading {
 
   #tellGap(who: Fingerprint, count: number, turn: Turn): void {
     if (count === 0) return;
-    turn.effects.push({
-      kind: "show",
-      event: { type: "gap", place: this.#place, from: this.#nameOf(who), count },
-    });
+    const of = ofRoom(this.#options.channel.room.id);
+    showKept(turn, { type: "gap", place: this.#place, from: this.#nameOf(who), count }, of);
   }
 
   #nameOf(who: Fingerprint): string {

@@ -10,6 +10,8 @@ import { type Bytes, utf8 } from "../bytes/writer.ts";
 import { TEXT_MAX_BYTES } from "../e2ee/plaintext.ts";
 import { encodeClientMessage, type EventId, type Fingerprint, type StreamName } from "../wire/messages.ts";
 import { encodeContent } from "./content.ts";
+import { ofPerson, ofRoom, showKept } from "./history.ts";
+import type { Conversation } from "./history_events.ts";
 import type { Keyring } from "./keyring.ts";
 import type { KeptLine } from "./outbox_line.ts";
 import { Outgoing, type OutgoingChange, type OutgoingLine, type PublishedRoomMessage } from "./outgoing.ts";
@@ -178,14 +180,18 @@ export class Sending {
     return line?.stream === head.stream ? await this.#stored(line, head.at, turn) : undefined;
   }
 
+  #of({ room, stream, audience: [to] }: OutgoingLine): Conversation {
+    if (room !== null) return ofRoom(room);
+    const person = to === undefined ? undefined : this.#options.people.get(to);
+    return person === undefined ? { stream, isLasting: true } : ofPerson(person);
+  }
+
   async #stored(line: OutgoingLine, at: number, turn: Turn): Promise<OutgoingLine> {
     this.#lines.settle(line.id);
     const { id, kind, place, sentAtMs, text, ref } = line;
     if (kind === "text") {
-      turn.effects.push({
-        kind: "show",
-        event: { type: "accepted", id, place, at, sentAt: sentAtMs, text, ...(ref === undefined ? {} : { ref }) },
-      });
+      const refField = ref === undefined ? {} : { ref };
+      showKept(turn, { type: "accepted", id, place, at, sentAt: sentAtMs, text, ...refField }, this.#of(line));
     }
     await this.pump(turn);
     return line;

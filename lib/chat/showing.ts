@@ -6,6 +6,7 @@
 
 import type { EventId, Fingerprint } from "../wire/messages.ts";
 import type { Place } from "./events.ts";
+import { ofPerson, ofRoom, showKept } from "./history.ts";
 import type { People, Person } from "./people.ts";
 import { notice, type Turn } from "./turn.ts";
 
@@ -24,6 +25,8 @@ export interface ShownText {
   readonly atMs: number;
   /** Where it belongs. */
   readonly place: Place;
+  /** The room that it was written in, by id; left out in a private conversation. */
+  readonly room?: Fingerprint;
   /** Whether it was there before we began to listen. */
   readonly isLate: boolean;
 }
@@ -51,14 +54,12 @@ export class Showing {
    * @param shown what, and where it belongs
    * @param turn time and effects
    */
-  text(person: Person, { id, text, sentAtMs, atMs, place, isLate }: ShownText, turn: Turn): void {
+  text(person: Person, { id, text, sentAtMs, atMs, place, room, isLate }: ShownText, turn: Turn): void {
     const { handle: from, ...key } = this.#people.show(person);
     const late = isLate && !this.isRenewing ? { late: true } as const : {};
     if (late.late) this.#late++;
-    turn.effects.push({
-      kind: "show",
-      event: { type: "message", id, place, from, ...key, text, sentAt: sentAtMs, at: atMs, ...late },
-    });
+    const of = room === undefined ? ofPerson(person) : ofRoom(room);
+    showKept(turn, { type: "message", id, place, from, ...key, text, sentAt: sentAtMs, at: atMs, ...late }, of);
     const skewMs = Math.min(Math.abs(atMs - sentAtMs), Math.abs(turn.nowMs - sentAtMs));
     this.#watchClock(person, skewMs, turn);
   }

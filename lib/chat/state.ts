@@ -8,6 +8,7 @@ import type { Bytes } from "../bytes/writer.ts";
 import type { SessionBookChanges } from "../e2ee/session_book.ts";
 import type { Cursor, EventId, Fingerprint, StreamName } from "../wire/messages.ts";
 import type { BurntCode } from "./burnt_codes.ts";
+import type { HistoryEntry } from "./history_events.ts";
 import type { PeerRecord } from "./peer_record.ts";
 import type { PeerRecordChange } from "./trust_book.ts";
 
@@ -102,4 +103,6 @@ export interface ChatChanges {
   readonly outbox?: readonly LineChange[];
   /** Codes that were used up; with `untilMs: 0`, those to forget. */
   readonly codes?: readonly BurntCode[];
+  /** What was told of conversations, in order. */
+  readonly history?: readonly HistoryEntry[];
 }

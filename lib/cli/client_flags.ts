@@ -15,11 +15,12 @@ import {
   refuseSurplus,
 } from "./args.ts";
 import { CLIENT_HELP } from "./help_text.ts";
+import { type HistoryFlags, historyOf } from "./history_flags.ts";
 import { VERSION } from "./version.ts";
 import { mayBeCode } from "./words.ts";
 
 /** What `sotto` was told. */
-export interface ClientFlags {
+export interface ClientFlags extends HistoryFlags {
   /** The relay's host. */
   readonly host: string;
   /** The relay's port, 1 to 65,535. */
@@ -147,6 +148,8 @@ export const CLIENT_FLAGS = {
   "data-dir": "text",
   "passphrase-file": "text",
   ephemeral: "switch",
+  "history-days": "text",
+  "no-history": "switch",
   room: "text",
   "relay-key": "text",
   "invite-file": "text",
@@ -202,6 +205,7 @@ export function parseClientFlags(args: readonly string[]): ParsedClientFlags {
       ...optional("dataDir", given.text("data-dir")),
       ...optional("passphraseFile", given.text("passphrase-file")),
       ephemeral: given.has("ephemeral"),
+      ...historyOf(given),
       ...optional("room", roomOf(given.text("room"))),
       ...session,
       ...relayKey,

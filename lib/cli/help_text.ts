@@ -41,6 +41,10 @@ Options:
   --passphrase-file FILE  the passphrase of what is kept; a terminal asks for
                           it, and SOTTO_PASSPHRASE_FILE may name the file
   --ephemeral             be somebody new, read and keep nothing on this machine
+  --history-days DAYS     how long what was written is kept here, 1 to 3650
+                          (default 30)
+  --no-history            keep nothing of what is written from now on; what was
+                          kept before stays until it is old, or /forget
   --room ROOM             the room to write in at first; without it that of the
                           last run, or lobby
   --relay-key FINGERPRINT talk only to the relay with this fingerprint

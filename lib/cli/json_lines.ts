@@ -7,8 +7,8 @@
 
 import * as v from "valibot";
 import { UserError } from "../bytes/errors.ts";
-import { type Command, parseLine } from "../chat/commands.ts";
-import type { ChatEvent, Member, Place, Ref, RoomMember } from "../chat/events.ts";
+import { type Command, HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, parseLine } from "../chat/commands.ts";
+import type { ChatEvent, Member, Place, Ref, RoomMember, Unshown } from "../chat/events.ts";
 import { isoTime } from "./iso.ts";
 
 /** The version of the lines. */
@@ -59,6 +59,20 @@ const INPUT_LINE = v.variant("type", [
     ref: REF,
   }),
   v.object({ type: v.literal("command"), line: v.string(), room: v.optional(v.string()), ref: REF }),
+  v.object({
+    type: v.literal("history"),
+    count: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(HISTORY_COUNT_MAX))),
+    room: v.optional(v.string()),
+    with: v.optional(v.string()),
+    ref: REF,
+  }),
+  v.object({ type: v.literal("search"), text: v.string(), ref: REF }),
+  v.object({
+    type: v.literal("forget"),
+    room: v.optional(v.string()),
+    with: v.optional(v.string()),
+    ref: REF,
+  }),
   v.object({ type: v.literal("quit"), ref: REF }),
 ]);
 
@@ -117,9 +131,32 @@ function commandOf(input: v.InferOutput<typeof INPUT_LINE>): Command {
       return sessionOf(input.action, input.code);
     case "command":
       return inRoom(commandLine(input.line), input.room);
+    case "history": {
+      const of = conversationOf(input);
+      return { kind: "history", count: input.count ?? HISTORY_COUNT_DEFAULT, ...(of === undefined ? {} : { of }) };
+    }
+    case "search":
+      if (input.text.trim() === "") throw new UserError("badLine", "Nothing was done: there is no text to look for");
+      return { kind: "search", text: input.text };
+    case "forget": {
+      const of = conversationOf(input);
+      if (of === undefined) {
+        const hint = 'Write such as {"type":"forget","room":"lobby"}.';
+        throw new UserError("badLine", "Nothing was done: no conversation is named", hint);
+      }
+      return { kind: "forget", of };
+    }
     case "quit":
       return { kind: "quit" };
   }
+}
+
+function conversationOf(input: { readonly room?: string | undefined; readonly with?: string | undefined }) {
+  const { room, with: person } = input;
+  if (room !== undefined && person !== undefined) {
+    throw new UserError("badLine", "Nothing was done: two conversations are named", "Give room or with, not both.");
+  }
+  return room === undefined ? person : `#${room.replace(/^#/u, "")}`;
 }
 
 function sessionOf(action: "create" | "join" | "cancel", code: string | undefined): Command {
@@ -132,7 +169,8 @@ function sessionOf(action: "create" | "join" | "cancel", code: string | undefine
 /** Says which room a command is about that is for rooms. */
 function inRoom(command: Command, room: string | undefined): Command {
   if (room === undefined) return command;
-  if (command.kind === "leave" && command.room !== undefined) {
+  const isNamed = command.kind === "leave" && command.room !== undefined;
+  if (isNamed || (command.kind === "history" && command.of !== undefined)) {
     throw new UserError(
       "badLine",
       "Nothing was done: two rooms are named",
@@ -147,6 +185,8 @@ function inRoom(command: Command, room: string | undefined): Command {
     case "remove":
     case "promote":
       return { ...command, room };
+    case "history":
+      return { ...command, of: `#${room.replace(/^#/u, "")}` };
     default:
       throw new UserError("badLine", "Nothing was done: that command is for no room", "Leave the room out.");
   }
@@ -227,8 +267,9 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
       return { type, ...memberOf(event), room, by, reason, at: isoTime(at), ...(ref === undefined ? {} : { ref }) };
     }
     case "gap": {
-      const { type, place, from, count } = event;
-      return { type, ...placeOf(place), ...(from === undefined ? {} : { from }), count };
+      const { type, id, place, from, count } = event;
+      const idField = id === undefined ? {} : { id };
+      return { type, ...idField, ...placeOf(place), ...(from === undefined ? {} : { from }), count, ...lateOf(event) };
     }
     case "link":
       return { ...event, since: isoTime(event.since) };
@@ -241,19 +282,31 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
       return { type, handle, fingerprint, room, at: isoTime(at), reason };
     }
     case "message": {
-      const { type, id, place, from, text, sentAt, at, late } = event;
+      const { type, id, place, from, text, sentAt, at } = event;
       const { handle: _, ...key } = memberOf({ ...event, handle: from });
       const times = { sentAt: isoTime(sentAt), at: isoTime(at) };
-      return { type, id, ...placeOf(place), from, ...key, text, ...times, ...(late ? { late } : {}) };
+      return { type, id, ...placeOf(place), from, ...key, text, ...times, ...lateOf(event) };
     }
     case "accepted": {
       const { type, id, place, at, ref } = event;
-      return { type, id, ...placeOf(place), at: isoTime(at), ...(ref === undefined ? {} : { ref }) };
+      const refField = ref === undefined ? {} : { ref };
+      return { type, id, ...placeOf(place), at: isoTime(at), ...lateOf(event), ...refField };
     }
     case "queued": {
       const { type, id, place, ref } = event;
       return { type, id, ...placeOf(place), ...(ref === undefined ? {} : { ref }) };
     }
+    case "history":
+    case "forgotten": {
+      const { type, place, ...rest } = event;
+      return { type, ...placeOf(place), ...rest };
+    }
+    case "search": {
+      const { hasMore, ref, ...rest } = event;
+      return { ...rest, more: hasMore, ...(ref === undefined ? {} : { ref }) };
+    }
+    case "entry":
+      return entryOf(event);
     case "peers": {
       const { type, peers, ref } = event;
       const fields = peers.map((peer) => {
@@ -273,6 +326,18 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
     default:
       return event;
   }
+}
+
+/** An entry has the fields of what it was, and what it was as `kind`; one's own has its text here. */
+function entryOf({ type, entry, relay, ref }: Extract<ChatEvent, { type: "entry" }>): object {
+  const { type: kind, ...fields } = fieldsOf(entry) as { readonly type: string };
+  const own = entry.type === "accepted" ? { text: entry.text, sentAt: isoTime(entry.sentAt) } : {};
+  const more = { ...(relay === undefined ? {} : { relay }), ...(ref === undefined ? {} : { ref }) };
+  return { type, kind: kind === "accepted" ? "own" : kind, ...fields, ...own, ...more };
+}
+
+function lateOf({ late, again }: Unshown): Unshown {
+  return { ...(late ? { late } : {}), ...(again ? { again } : {}) };
 }
 
 function memberOf({ handle, fingerprint, trust, distrusted }: Member): Member {

@@ -9,6 +9,7 @@ import { spellFingerprint } from "../chat/fingerprint.ts";
 
 import type { ChatEvent, Peer, Place } from "../chat/events.ts";
 import { formatAddress } from "./address.ts";
+import { renderHistory } from "./render_history.ts";
 import { dim, type Key, look, mark, name, room, stamp } from "./render_parts.ts";
 import { memberNames, renderRoom, renderTopicOf, renderUsers } from "./render_room.ts";
 import { safe, safeLines, type SafeText, safeText } from "./safe_text.ts";
@@ -63,6 +64,15 @@ export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[
           dim(line, options)
         )
         : [];
+    case "history":
+    case "search":
+    case "entry":
+    case "forgotten":
+      return renderHistory(
+        event,
+        options,
+        event.type === "entry" ? renderEvent(event.entry, keptOptions(options)) : [],
+      );
     case "users":
       return renderUsers(event);
     case "peers":
@@ -103,6 +113,11 @@ function linkWords(event: Extract<ChatEvent, { type: "link" }>): SafeText {
     ? "nothing was missed"
     : `${missed} ${missed === 1 ? "message" : "messages"} while you were away`;
   return safe`* Connected again: ${safeText(words)}`;
+}
+
+/** What was kept is shown in a pipe too, whoever wrote it. */
+function keptOptions(options: RenderOptions): RenderOptions {
+  return { ...options, showsOwn: true, ownHandle: options.ownHandle === "" ? "you" : options.ownHandle };
 }
 
 const ALARM: SafeText = safe`!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!`;

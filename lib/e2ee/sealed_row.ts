@@ -181,7 +181,10 @@ function aadOf({ table, id, schema }: RowPlace): Bytes {
   return concat(label("row"), lvCat(utf8(table), id, u32be(schema)));
 }
 
-async function keysOfRow({ dataKey }: Pick<RowKeys, "dataKey">, salt: Bytes): Promise<{ key: Bytes; commitment: Bytes }> {
+async function keysOfRow(
+  { dataKey }: Pick<RowKeys, "dataKey">,
+  salt: Bytes,
+): Promise<{ key: Bytes; commitment: Bytes }> {
   assertDataKey(dataKey);
   const both = await hkdf(dataKey, { salt, info: label("row"), lengthBytes: AEAD_KEY_BYTES + COMMITMENT_BYTES });
   return { key: both.slice(0, AEAD_KEY_BYTES), commitment: both.slice(AEAD_KEY_BYTES) };

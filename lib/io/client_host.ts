@@ -7,21 +7,17 @@
 import { UserError } from "../bytes/errors.ts";
 import { Mutex } from "../crypto/mutex.ts";
 import { Chat } from "../chat/chat.ts";
-import type { SessionCommand } from "../chat/commands.ts";
 import type { ChatEffect, ChatInput } from "../chat/effects.ts";
-import type { ChatState } from "../chat/state.ts";
 import type { ChatEvent } from "../chat/events.ts";
 import { type ExitCode, exitCodeFor } from "../cli/exit_codes.ts";
-import type { Certificate } from "../e2ee/certificate.ts";
-import type { Identity } from "../e2ee/identity.ts";
 import type { LinkEnd } from "../link/link.ts";
-import type { WordList } from "../pake/code.ts";
 import { Arrivals } from "./arrivals.ts";
-import type { ClientStore } from "./client_store.ts";
+import type { ClientOptions } from "./client_options.ts";
 import { nowMs, steadyMs } from "./clock.ts";
 import { CommitQueue } from "./commit_queue.ts";
-import { connect, errorOfEnd, type KnownRelay, linkTo, type RelayAddress, type RelayPolicy } from "./dial.ts";
-import type { Front, FrontInput } from "./front.ts";
+import { connect, errorOfEnd, type KnownRelay, linkTo, type RelayPolicy } from "./dial.ts";
+import type { FrontInput } from "./front.ts";
+import { HistoryDesk } from "./history_desk.ts";
 import {
   describeEnd,
   eventOf,
@@ -38,38 +34,6 @@ import { LinkLife } from "./link_life.ts";
 import { Reconnect } from "./reconnect.ts";
 import { TcpLink } from "./tcp.ts";
 
-/** Who calls, whom, and what for. */
-export interface ClientOptions {
-  /** The long-term keys. */
-  readonly identity: Identity;
-  /** Our certificate. */
-  readonly certificate: Certificate;
-  /** Where the relay is. */
-  readonly address: RelayAddress;
-  /** Which relay is accepted. */
-  readonly policy: RelayPolicy;
-  /** The name of the room to be in at first; the one of the last run, or `lobby`, without. */
-  readonly roomName: string | undefined;
-  /** How the one session by code begins that the client is there for, in no room. */
-  readonly session?: SessionCommand | undefined;
-  /** What codes are made of. */
-  readonly words: WordList;
-  /** Where the last run of this identity stood; nothing at the first, and for one that keeps nothing. */
-  readonly state?: ChatState | undefined;
-  /** Where changes are kept; nowhere without it. */
-  readonly store?: Pick<ClientStore, "commit"> | undefined;
-  /** Is told which relay was accepted, once the link is secured. */
-  readonly linked?: (relay: KnownRelay) => Promise<void>;
-  /** Is told that the relay accepted name and certificate. */
-  readonly entered?: () => Promise<void>;
-  /** Where to show and read. */
-  readonly front: Front;
-  /** How long a link lives before it is made anew, instead of an hour. */
-  readonly testOnlyLinkLifeMs?: number;
-  /** Takes what happened to the link, never contents; for `--verbose`. */
-  readonly log: (event: string, fields: Readonly<Record<string, string | number>>) => void;
-}
-
 /** A second wish to leave after this long means: now, whatever is pending. */
 const QUIT_AGAIN_MS = 1_000;
 
@@ -79,6 +43,7 @@ export class ClientHost {
   readonly #turns = new Mutex();
   readonly #commits: CommitQueue;
   readonly #life: LinkLife;
+  readonly #history: HistoryDesk;
   /** Settled when nothing more is shown or read. */
   readonly #over = Promise.withResolvers<void>();
   /** Rejected by a bug of ours, which ends the program with a name. */
@@ -114,15 +79,19 @@ export class ClientHost {
    */
   constructor(options: ClientOptions) {
     this.#options = options;
-    const { store } = options;
+    const { store, history, front } = options;
     this.#life = new LinkLife({
       lateToEnter: () => this.#giveUpEntering(),
       renew: () => this.#renew(),
       testOnlyLifeMs: options.testOnlyLinkLifeMs,
     });
+    this.#history = new HistoryDesk({ log: history, front, nowMs, failed: (error) => this.#cannotKeep(error) });
     this.#commits = new CommitQueue({
       betweenTurns: (atOnce) => this.#turns.run(() => Promise.resolve(atOnce())),
-      takeChanges: () => store === undefined ? undefined : this.#chat?.takeChanges(),
+      takeChanges: () => {
+        this.#history.note();
+        return store === undefined ? this.#history.remember(this.#chat?.takeHistory()) : this.#chat?.takeChanges();
+      },
       commit: (chat) => store === undefined ? Promise.resolve() : store.commit({ chat }),
       perform: (effect) => this.#perform(effect),
       failed: (error) => this.#cannotKeep(error),
@@ -156,8 +125,10 @@ export class ClientHost {
     this.#resumeInput();
     this.#resumeOutput();
     log("ended", {});
+    this.#history.leave(this.#mustEnd);
     await this.#turns.run(() => Promise.resolve()); // the turn that was under way
     await this.#commits.settled();
+    await this.#history.close(this.#storeError === undefined);
     clearTimeout(this.#timer);
     return this.#farewell(end);
   }
@@ -283,6 +254,7 @@ export class ClientHost {
     if (this.#chat !== undefined) return; // it goes on over another link
     await linked?.(relay);
     this.#relay = relay;
+    await this.#history.begin(relay);
     const whatFor = { room: roomName, session, words };
     this.#chat = await Chat.create({ identity, certificate, relay, ...whatFor, state }, nowMs());
   }
@@ -321,7 +293,7 @@ export class ClientHost {
     await this.#commits.ready();
   }
 
-  #perform(effect: ChatEffect): void {
+  #perform(effect: ChatEffect): void | Promise<void> {
     switch (effect.kind) {
       case "send":
         if (this.#tcp?.send(effect.packet) === false && this.#tcp.isOpen) {
@@ -329,12 +301,15 @@ export class ClientHost {
         }
         return;
       case "show":
-        this.#options.front.show(effect.event);
+        if (effect.entry === undefined) this.#options.front.show(effect.event);
+        else this.#history.showEntry(effect.event, effect.entry);
         if (effect.event.type !== this.#readyType) return;
         this.#hasBeenReady = true;
         this.#ready.resolve();
         if (this.#wantsToLeave) this.quit();
-        return;
+        return this.#history.showUnshown();
+      case "ask":
+        return this.#history.ask(effect.query, effect.ref);
       case "entered":
         this.#isLinked = true;
         this.#life.entered();

@@ -17,6 +17,8 @@
  * | `outbox`   | `<relay>/<id of the event>`  | see chat/outbox_line.ts                            |
  * | `codes`    | a code that was used up      | until when it is remembered (ms) 8                 |
  *
+ * The history has rows and a table of its own, see history_rows.ts and sealed_entries.ts.
+ *
  * @module
  */
 
@@ -35,6 +37,8 @@ import { orDamaged } from "../e2ee/state_fields.ts";
 import { cursorKey, decodeCursor, encodeCursor } from "./cursor_codec.ts";
 import type { DataDir } from "./data_dir.ts";
 import { decodeRelayPin, encodeRelayPin, type RelayPin } from "./relay_pin.ts";
+import { CONVERSATIONS, HISTORY } from "./history_rows.ts";
+import { HistoryStore, type HistoryStoreOptions } from "./history_store.ts";
 import type { Protection, Unlock } from "./sealed_key.ts";
 import { type RowChange, SealedStore, STORE_FILE_NAME } from "./sealed_store.ts";
 
@@ -83,6 +87,7 @@ export interface ClientChanges {
 export class ClientStore {
   readonly #dir: DataDir;
   readonly #sealed: SealedStore;
+  #history: HistoryStore | undefined;
 
   private constructor(dir: DataDir, sealed: SealedStore) {
     this.#dir = dir;
@@ -133,6 +138,16 @@ export class ClientStore {
   }
 
   /**
+   * Opens the history; from then on what the chat tells is kept in it.
+   * @param options how long it is kept, and whether
+   * @returns the history
+   */
+  async openHistory(options: HistoryStoreOptions): Promise<HistoryStore> {
+    this.#history = await HistoryStore.open(this.#sealed, options);
+    return this.#history;
+  }
+
+  /**
    * Keeps changes: when it resolves they survive a `kill -9`; when it throws, none of them is there. Commits are done in
    * the order in which they are called.
    * @param changes what is to be kept
@@ -150,7 +165,13 @@ export class ClientStore {
       rows.push({ table: "relays", key: utf8(address), value: pin && encodeRelayPin(pin) });
     }
     if (chat !== undefined) rows.push(...chatRows(chat));
-    if (rows.length > 0) await this.#sealed.commit(rows);
+    const isOther = rows.some(({ table }) => table === CONVERSATIONS);
+    // From here to the commit without a wait: places of entries are given in the order of the commits.
+    const writes = isOther ? undefined : this.#history?.writes(chat?.history ?? []);
+    const all = writes === undefined ? rows : [...rows, ...writes.rows];
+    if (all.length === 0) return;
+    const tally = await this.#sealed.commit(all, isOther ? { removeAll: true } : writes?.entries);
+    this.#history?.committed(tally);
   }
 
   /**
@@ -209,7 +230,7 @@ export class ClientStore {
     const rows: RowChange[] = [{ table: "identity", key: IDENTITY, value: encoded }];
     if (before === undefined || equalBytes(before, encoded)) return rows;
     for (const key of [CERTIFICATE, NAME]) rows.push({ table: "identity", key, value: undefined });
-    for (const table of ["keys", "sessions", "cursors", "rooms", "outbox"]) {
+    for (const table of ["keys", "sessions", "cursors", "rooms", "outbox", CONVERSATIONS, HISTORY]) {
       for await (const { key } of this.#sealed.list(table)) rows.push({ table, key, value: undefined });
     }
     return rows;

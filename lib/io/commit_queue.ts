@@ -23,8 +23,8 @@ export interface CommitQueueOptions {
   readonly takeChanges: () => ChatChanges | undefined;
   /** Writes changes, all or none. */
   readonly commit: (changes: ChatChanges) => Promise<void>;
-  /** Does an effect; does not wait. */
-  readonly perform: (effect: ChatEffect) => void;
+  /** Does an effect; the next one waits for it when it takes a while. */
+  readonly perform: (effect: ChatEffect) => void | Promise<void>;
   /** Is told once that a transaction failed: nothing more is done from then on. */
   readonly failed: (error: unknown) => void;
 }
@@ -111,12 +111,15 @@ export class CommitQueue {
       this.#performAnswers(effects);
       throw error;
     }
-    for (const effect of effects) perform(effect);
+    for (const effect of effects) {
+      const done = perform(effect);
+      if (done !== undefined) await done;
+    }
   }
 
   /** The relay has, or has not, these lines, whatever this machine keeps: of each line something is heard. */
   #performAnswers(effects: readonly ChatEffect[]): void {
-    for (const effect of effects) if (isAnswer(effect)) this.#options.perform(effect);
+    for (const effect of effects) if (isAnswer(effect)) void this.#options.perform(effect);
   }
 }
 

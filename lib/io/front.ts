@@ -7,12 +7,16 @@
 import type { UserError } from "../bytes/errors.ts";
 import type { Command } from "../chat/commands.ts";
 import type { ChatEvent, Ref } from "../chat/events.ts";
+import type { BoundedWriter } from "./output.ts";
 
 /** One thing that came in from the person. */
 export type FrontInput =
   | { readonly kind: "command"; readonly command: Command; readonly ref?: Ref }
   /** A line that could not be read; the client goes on. */
   | { readonly kind: "badLine"; readonly error: UserError; readonly ref?: Ref };
+
+/** How far output came. */
+export type OutputProgress = Pick<BoundedWriter, "queuedBytesEver" | "writtenBytesEver" | "drain">;
 
 /** Where a client shows and reads. */
 export interface Front {
@@ -36,6 +40,8 @@ export interface Front {
    * @returns when there is room
    */
   ready(): Promise<void>;
+  /** How much of what was shown has reached the other end; what was written beside it counts too. */
+  readonly progress: OutputProgress;
   /** Resolves when nobody can see any more what is shown: the client then ends. */
   readonly broken: Promise<unknown>;
   /**

@@ -9,7 +9,7 @@ import { parseLine } from "../chat/commands.ts";
 import type { ChatEvent, Ref } from "../chat/events.ts";
 import { fromJsonLine, refOfLine, toJsonLine } from "../cli/json_lines.ts";
 import { renderError, renderEvent, type RenderOptions } from "../cli/render.ts";
-import type { Front, FrontInput } from "./front.ts";
+import type { Front, FrontInput, OutputProgress } from "./front.ts";
 import { type InputLine, readLines } from "./input_lines.ts";
 import type { BoundedWriter } from "./output.ts";
 
@@ -30,6 +30,8 @@ export interface LineFrontOptions {
 export class PlainFront implements Front {
   /** Resolves when stdout is closed. */
   readonly broken: Promise<unknown>;
+  /** How much of what was shown was written. */
+  readonly progress: OutputProgress;
   readonly #options: LineFrontOptions;
   readonly #stop = new AbortController();
   #ownHandle = "";
@@ -41,6 +43,7 @@ export class PlainFront implements Front {
   constructor(options: LineFrontOptions) {
     this.#options = options;
     this.broken = options.out.ended;
+    this.progress = options.out;
   }
 
   /**
@@ -93,6 +96,8 @@ export class PlainFront implements Front {
 export class JsonFront implements Front {
   /** Resolves when stdout is closed. */
   readonly broken: Promise<unknown>;
+  /** How much of what was shown was written. */
+  readonly progress: OutputProgress;
   readonly #options: Omit<LineFrontOptions, "err">;
   readonly #stop = new AbortController();
 
@@ -103,6 +108,7 @@ export class JsonFront implements Front {
   constructor(options: Omit<LineFrontOptions, "err">) {
     this.#options = options;
     this.broken = options.out.ended;
+    this.progress = options.out;
   }
 
   /**

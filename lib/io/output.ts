@@ -36,6 +36,8 @@ export class BoundedWriter {
   readonly #sink: ByteSink;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
+  #queuedBytesEver = 0;
+  #writtenBytesEver = 0;
   #isWriting = false;
   #end: WriterEnd | undefined;
   readonly #ended = Promise.withResolvers<WriterEnd>();
@@ -65,13 +67,25 @@ export class BoundedWriter {
     return this.#queuedBytes;
   }
 
+  /** Bytes that were ever queued; what was queued is written once {@linkcode writtenBytesEver} is as much. */
+  get queuedBytesEver(): number {
+    return this.#queuedBytesEver;
+  }
+
+  /** Bytes that the sink has ever taken. */
+  get writtenBytesEver(): number {
+    return this.#writtenBytesEver;
+  }
+
   /**
    * Queues text. Does nothing once the writer has ended.
    * @param text what to write
    */
   write(text: string): void {
-    if (this.#end !== undefined || text === "") return;
+    if (text === "") return;
     const bytes = ENCODER.encode(text);
+    this.#queuedBytesEver += bytes.length; // of one that has ended too: that is never written
+    if (this.#end !== undefined) return;
     if (this.#queuedBytes + bytes.length > QUEUE_MAX_BYTES) return this.#finish({ kind: "overflow" });
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
@@ -125,6 +139,7 @@ export class BoundedWriter {
     if (taken <= 0) throw new Error("Cannot write: the other end takes no bytes");
     if (this.#end !== undefined) return bytes.length;
     this.#queuedBytes -= taken;
+    this.#writtenBytesEver += taken;
     this.#wake();
     return taken;
   }

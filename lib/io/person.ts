@@ -9,6 +9,8 @@ import { generateIdentity, type Identity } from "../e2ee/identity.ts";
 import { type ClientState, ClientStore } from "./client_store.ts";
 import { type DataDir, openDataDir } from "./data_dir.ts";
 import type { KnownRelay, RelayPolicy } from "./dial.ts";
+import type { HistoryLog, HistoryPolicy } from "./history_log.ts";
+import { MemoryHistory } from "./history_memory.ts";
 import { shellQuoted } from "./private_file.ts";
 import type { Unlock } from "./sealed_key.ts";
 
@@ -106,6 +108,16 @@ export class Person {
   /** Where changes are kept; `undefined` for somebody who keeps nothing. */
   get store(): ClientStore | undefined {
     return this.#kept?.store;
+  }
+
+  /**
+   * Opens what was told in earlier runs; of somebody who keeps nothing, a memory that begins empty.
+   * @param policy how long it is kept, and whether
+   * @param nowMs the time now
+   * @returns the history
+   */
+  async history(policy: HistoryPolicy, nowMs: number): Promise<HistoryLog> {
+    return await this.#kept?.store.openHistory({ policy, nowMs }) ?? new MemoryHistory(policy);
   }
 
   /**

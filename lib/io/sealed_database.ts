@@ -14,7 +14,7 @@
 
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import type { Bytes } from "../bytes/writer.ts";
-import { ENTRIES_TABLE, type EntryWrites, SealedEntries } from "./sealed_entries.ts";
+import { ENTRIES_TABLE, type EntryTally, type EntryWrites, SealedEntries } from "./sealed_entries.ts";
 import {
   damaged,
   firstOf,
@@ -201,10 +201,10 @@ export class SealedDatabase {
    * Writes rows and entries, all or none.
    * @param writes the rows, in order
    * @param entries what changes in the history
-   * @returns how many entries were removed, and their bytes
+   * @returns what changed in the history
    * @throws {UserError} `dataDirUnusable`, when they cannot be written; nothing has changed then
    */
-  apply(writes: readonly RowWrite[], entries?: EntryWrites): { readonly count: number; readonly bytes: number } {
+  apply(writes: readonly RowWrite[], entries: EntryWrites = {}): EntryTally {
     return guarded(this.#path, () => {
       this.#db.exec("BEGIN IMMEDIATE");
       try {
@@ -212,9 +212,9 @@ export class SealedDatabase {
           if (sealed === undefined) this.#remove.run(table, id);
           else this.#put.run(table, id, ROW_SCHEMA, sealed);
         }
-        const removed = entries === undefined ? { count: 0, bytes: 0 } : this.#entries.write(entries);
+        const tally = this.#entries.write(entries);
         this.#db.exec("COMMIT");
-        return removed;
+        return tally;
       } catch (error) {
         rollBack(this.#db);
         throw error;

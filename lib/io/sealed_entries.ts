@@ -46,6 +46,18 @@ export interface EntryWrites {
   readonly removeAll?: boolean;
 }
 
+/** What a transaction changed in the history. */
+export interface EntryTally {
+  /** How many entries were added. */
+  readonly added: number;
+  /** Their sealed bytes. */
+  readonly addedBytes: number;
+  /** How many were removed; of `removeAll` nothing is counted. */
+  readonly removed: number;
+  /** Their sealed bytes. */
+  readonly removedBytes: number;
+}
+
 /** The version of what an entry holds. */
 const ENTRY_SCHEMA = 1;
 const NOTHING = new Uint8Array(0);
@@ -159,15 +171,17 @@ export class SealedEntries {
   /**
    * Writes within a transaction that is open.
    * @param writes what changes
-   * @returns how many entries were removed, and their sealed bytes; of `removeAll` nothing is counted
+   * @returns what changed
    */
-  write({ add = [], remove = [], removeOf, removeAll }: EntryWrites): { count: number; bytes: number } {
+  write({ add = [], remove = [], removeOf, removeAll }: EntryWrites): EntryTally {
     const gone: Record<string, SQLOutputValue>[] = [];
     if (removeAll) this.#removeAll.run();
     for (const { seq, conversation, sealed } of add) this.#add.run(seq, conversation, sealed);
     for (const seq of remove) gone.push(...this.#remove.all(seq));
     if (removeOf !== undefined) gone.push(...this.#removeOf.all(removeOf.conversation, removeOf.max));
-    return { count: gone.length, bytes: gone.reduce((sum, row) => sum + Number(row["bytes"]), 0) };
+    const addedBytes = add.reduce((sum, { sealed }) => sum + sealed.length, 0);
+    const removedBytes = gone.reduce((sum, row) => sum + Number(row["bytes"]), 0);
+    return { added: add.length, addedBytes, removed: gone.length, removedBytes };
   }
 }
 

@@ -26,7 +26,14 @@ import {
 import type { DataDir } from "./data_dir.ts";
 import { asUserError, exists } from "./private_file.ts";
 import { makeSealedDatabase, ROW_SCHEMA, type RowWrite, SealedDatabase, type StoredRow } from "./sealed_database.ts";
-import { type EntryPlace, type EntryWrites, sealEntry, type SealedEntries, type StoredEntry } from "./sealed_entries.ts";
+import {
+  type EntryPlace,
+  type EntryTally,
+  type EntryWrites,
+  type SealedEntries,
+  sealEntry,
+  type StoredEntry,
+} from "./sealed_entries.ts";
 import {
   makeDataKey,
   type OpenDataKey,
@@ -164,15 +171,12 @@ export class SealedStore {
    * arrays as soon as the call returns.
    * @param changes the changes; of two for one row the later holds
    * @param entries what changes in the history
-   * @returns how many entries were removed, and their sealed bytes
+   * @returns what changed in the history
    * @throws {UserError} `dataDirUnusable`, when they cannot be written: nothing has changed then, and a later commit may
    *   succeed
    * @throws {RangeError} when a key or a value is too long
    */
-  async commit(
-    changes: readonly RowChange[],
-    entries?: EntryChanges,
-  ): Promise<{ readonly count: number; readonly bytes: number }> {
+  async commit(changes: readonly RowChange[], entries: EntryChanges = {}): Promise<EntryTally> {
     const taken = changes.map(({ table, key, value }) => {
       if (key.length > ROW_KEY_MAX_BYTES || (value?.length ?? 0) > ROW_VALUE_MAX_BYTES) {
         throw new RangeError(`Cannot commit: a key of ${key.length} or a value of ${value?.length} bytes is too long`);
@@ -181,8 +185,8 @@ export class SealedStore {
     });
     return await this.#inTurn(async () => {
       const writes = await inBatches(taken, (change): Promise<RowWrite> => this.#sealed(change));
-      const add = await inBatches(entries?.add ?? [], (entry) => this.#sealedEntry(entry));
-      return this.#db.apply(writes, entries && { ...entries, add });
+      const add = await inBatches(entries.add ?? [], (entry) => this.#sealedEntry(entry));
+      return this.#db.apply(writes, { ...entries, add });
     });
   }
 

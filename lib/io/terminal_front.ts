@@ -8,7 +8,7 @@ import { parseLine } from "../chat/commands.ts";
 import type { ChatEvent } from "../chat/events.ts";
 import { renderEvent, type RenderOptions } from "../cli/render.ts";
 import { safe, type SafeText, safeText } from "../cli/safe_text.ts";
-import type { Front, FrontInput } from "./front.ts";
+import type { Front, FrontInput, OutputProgress } from "./front.ts";
 import type { BoundedWriter } from "./output.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
 
@@ -28,6 +28,8 @@ export interface TerminalFrontOptions {
 export class TerminalFront implements Front {
   /** Resolves when the terminal is gone. */
   readonly broken: Promise<unknown>;
+  /** How much of what was shown was written. */
+  readonly progress: OutputProgress;
   readonly #options: TerminalFrontOptions;
   readonly #terminal: Terminal;
   #ownHandle = "";
@@ -42,6 +44,7 @@ export class TerminalFront implements Front {
     this.#options = options;
     this.#terminal = openTerminal(options.out, { prompt: safeText("> "), onInterrupt: options.onInterrupt });
     this.broken = options.out.ended;
+    this.progress = options.out;
   }
 
   /**

@@ -73,6 +73,37 @@ function type<T extends string>(name: T): fc.Arbitrary<T> {
   return fc.constant(name);
 }
 
+const LATE = { late: fc.constant(true as const), again: fc.constant(true as const) };
+const GAP = optional(
+  { type: type("gap"), id: fc.constant(ID), place: PLACE, from: TEXT, count: COUNT, ...LATE },
+  "id",
+  "from",
+  "late",
+  "again",
+);
+const ACCEPTED = optional(
+  { type: type("accepted"), id: fc.constant(ID), place: PLACE, at: TIME, sentAt: TIME, text: TEXT, ...LATE, ref: REF },
+  "late",
+  "again",
+  "ref",
+);
+const MESSAGE = optional(
+  {
+    type: type("message"),
+    id: fc.constant(ID),
+    place: PLACE,
+    from: TEXT,
+    ...KEYS,
+    text: TEXT,
+    sentAt: TIME,
+    at: TIME,
+    ...LATE,
+  },
+  "distrusted",
+  "late",
+  "again",
+);
+
 /** One arbitrary for each type of event. */
 export const EVENTS: { readonly [T in ChatEvent["type"]]: fc.Arbitrary<Extract<ChatEvent, { type: T }>> } = {
   ready: optional({
@@ -145,7 +176,7 @@ export const EVENTS: { readonly [T in ChatEvent["type"]]: fc.Arbitrary<Extract<C
     "distrusted",
     "ref",
   ),
-  gap: optional({ type: type("gap"), place: PLACE, from: TEXT, count: COUNT }, "from"),
+  gap: GAP,
   fork: fc.record({ type: type("fork"), room: TEXT, from: TEXT }),
   topic: optional({ type: type("topic"), room: TEXT, topic: TEXT, by: TEXT, ref: REF }, "by", "ref"),
   rooms: optional({
@@ -165,21 +196,7 @@ export const EVENTS: { readonly [T in ChatEvent["type"]]: fc.Arbitrary<Extract<C
     ref: REF,
   }, "ref"),
   members: optional({ type: type("members"), room: TEXT, members: MEMBERS, ref: REF }, "ref"),
-  message: optional(
-    {
-      type: type("message"),
-      id: fc.constant(ID),
-      place: PLACE,
-      from: TEXT,
-      ...KEYS,
-      text: TEXT,
-      sentAt: TIME,
-      at: TIME,
-      late: fc.constant(true as const),
-    },
-    "distrusted",
-    "late",
-  ),
+  message: MESSAGE,
   link: fc.oneof(
     fc.record({ type: type("link"), state: fc.constant("reconnecting" as const), since: TIME, why: TEXT }),
     fc.record({ type: type("link"), state: fc.constant("connected" as const), since: TIME, missed: fc.nat() }),
@@ -188,10 +205,18 @@ export const EVENTS: { readonly [T in ChatEvent["type"]]: fc.Arbitrary<Extract<C
     { type: type("queued"), id: fc.constant(ID), place: PLACE, sentAt: TIME, text: TEXT, ref: REF },
     "ref",
   ),
-  accepted: optional(
-    { type: type("accepted"), id: fc.constant(ID), place: PLACE, at: TIME, sentAt: TIME, text: TEXT, ref: REF },
+  accepted: ACCEPTED,
+  history: optional({ type: type("history"), place: PLACE, count: COUNT, damaged: COUNT, ref: REF }, "ref"),
+  search: optional(
+    { type: type("search"), count: COUNT, hasMore: fc.boolean(), damaged: COUNT, ref: REF },
     "ref",
   ),
+  entry: optional(
+    { type: type("entry"), entry: fc.oneof(MESSAGE, ACCEPTED, GAP), relay: TEXT, ref: REF },
+    "relay",
+    "ref",
+  ),
+  forgotten: optional({ type: type("forgotten"), place: PLACE, count: COUNT, ref: REF }, "ref"),
   users: optional({
     type: type("users"),
     room: TEXT,

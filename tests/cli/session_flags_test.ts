@@ -7,6 +7,8 @@ const DEFAULTS: ClientFlags = {
   host: "127.0.0.1",
   port: 5001,
   ephemeral: false,
+  keepsHistory: true,
+  historyDays: 30,
   trustOnFirstUse: false,
   json: false,
   verbose: false,

@@ -7,6 +7,7 @@ import { createCertificate } from "../../lib/e2ee/certificate.ts";
 import { generateIdentity } from "../../lib/e2ee/identity.ts";
 import { ClientHost } from "../../lib/io/client_host.ts";
 import type { Front, FrontInput } from "../../lib/io/front.ts";
+import { MemoryHistory } from "../../lib/io/history_memory.ts";
 import { LinkLife } from "../../lib/io/link_life.ts";
 import { RelayHost } from "../../lib/io/relay_host.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
@@ -18,6 +19,7 @@ import { WORDS } from "../support/fake_net.ts";
 class TestFront implements Front {
   readonly events: ChatEvent[] = [];
   readonly broken = new Promise<never>(() => {});
+  readonly progress = { queuedBytesEver: 0, writtenBytesEver: 0, drain: () => Promise.resolve(true) };
   #given = Promise.withResolvers<string | undefined>();
   #shown = Promise.withResolvers<void>();
 
@@ -71,6 +73,7 @@ async function start(port: number, handle: string, lifeMs: number) {
     roomName: "lobby",
     words: WORDS,
     front,
+    history: new MemoryHistory({ keeps: true, days: 30 }),
     testOnlyLinkLifeMs: lifeMs,
     log: (event, fields) => log.push([event, fields.code].join(" ").trim()),
   });

@@ -29,7 +29,7 @@ class Bench {
       await commit.promise;
       this.log.push("kept");
     },
-    perform: (effect) => this.log.push(effect.kind === "wakeAt" ? `do ${effect.atMs}` : effect.kind),
+    perform: (effect) => void this.log.push(effect.kind === "wakeAt" ? `do ${effect.atMs}` : effect.kind),
     failed: (error) => this.log.push(`failed ${(error as Error).message}`),
   });
 

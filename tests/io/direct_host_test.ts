@@ -16,6 +16,7 @@ const NOW_MS = 1_750_000_000_000;
 class SilentFront implements Front {
   readonly events: ChatEvent[] = [];
   readonly broken = new Promise<never>(() => {});
+  readonly progress = { queuedBytesEver: 0, writtenBytesEver: 0, drain: () => Promise.resolve(true) };
   readonly #seen: (() => void)[] = [];
   readonly #lines: readonly string[];
   constructor(lines: readonly string[] = []) {
