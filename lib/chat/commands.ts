@@ -100,7 +100,7 @@ const COMMANDS: readonly CommandRow[] = [
   { name: "trust", usage: "<name>", help: "accept a key that is held back", read: readTrust },
   { name: "distrust", usage: "<name>", help: "send nothing to a key any more", read: readDistrust },
   { name: "session", usage: "create|join <code>|cancel", help: "meet one person by a code", read: readSession },
-  { name: "history", usage: "[number] [name|#room]", help: "show the last of what was written", read: readHistory },
+  { name: "history", usage: "[1-1000] [name|#room]", help: "show the last of what was written", read: readHistory },
   { name: "search", usage: "<text>", help: "find it in what was written", read: readSearch },
   { name: "forget", usage: "<name|#room>", help: "delete what was written there, here", read: readForget },
   { name: "help", usage: "", help: "show this", read: (rest) => rest === "" ? { kind: "help" } : undefined },

@@ -330,7 +330,7 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
 
 /** An entry has the fields of what it was, and what it was as `kind`; one's own has its text here. */
 function entryOf({ type, entry, relay, ref }: Extract<ChatEvent, { type: "entry" }>): object {
-  const { type: kind, ...fields } = fieldsOf(entry) as { readonly type: string };
+  const { type: kind, ref: _, ...fields } = fieldsOf(entry) as { readonly type: string; readonly ref?: Ref };
   const own = entry.type === "accepted" ? { text: entry.text, sentAt: isoTime(entry.sentAt) } : {};
   const more = { ...(relay === undefined ? {} : { relay }), ...(ref === undefined ? {} : { ref }) };
   return { type, kind: kind === "accepted" ? "own" : kind, ...fields, ...own, ...more };

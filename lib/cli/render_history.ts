@@ -23,7 +23,7 @@ export function renderHistory(event: HistoryEvent, options: Look, drawn: readonl
       const { count, place, damaged } = event;
       const head = count === 0 && damaged === 0
         ? safe`* Nothing is kept of ${conversation(place)}`
-        : safe`* The last ${lines(count)} of ${conversation(place)}${count === 0 ? safeText("") : safeText(":")}`;
+        : safe`* The last ${count === 1 ? safeText("line") : lines(count)} of ${conversation(place)}:`;
       return [look(head, "bold", options), ...damagedLines(damaged, options)];
     }
     case "search": {

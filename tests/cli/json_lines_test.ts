@@ -307,14 +307,16 @@ Deno.test("toJsonLine() says of everything that is about a room which one it is"
     "listening",
     "secured",
     "link",
+    "search",
   ];
   for (const [type, events] of Object.entries(EVENTS)) {
     if (ofNone.includes(type)) continue;
     fc.assert(fc.property(events, (event: ChatEvent) => {
       const { room, to } = JSON.parse(toJsonLine(event));
+      const about = event.type === "entry" ? event.entry : event;
       const ofMany = type === "notice" || type === "error"; // most are about no room
       const inRoom = { room: "room" in event ? event.room : ofMany ? undefined : "missing" };
-      const place = "place" in event ? event.place : inRoom;
+      const place = "place" in about ? about.place : inRoom;
       assertEquals({ room, to }, "room" in place ? { room: place.room, to: undefined } : { room: undefined, ...place });
     }));
   }
