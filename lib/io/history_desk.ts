@@ -12,13 +12,12 @@ import type { ChatEvent, Place, Ref } from "../chat/events.ts";
 import type { HistoryEntry, HistoryQuery, HistoryTarget } from "../chat/history_events.ts";
 import type { StreamName } from "../wire/messages.ts";
 import type { Front } from "./front.ts";
-import { foldedText, type FoundEntry, type HistoryLog, type HistoryRelay, type UnshownEntries } from "./history_log.ts";
+import type { FoundEntry, HistoryLog, HistoryRelay, UnshownEntries } from "./history_log.ts";
 import { MemoryHistory } from "./history_memory.ts";
+import { searchHistory } from "./history_search.ts";
 
 /** Questions that may wait; a script that asks faster is told so. */
 export const QUESTIONS_MAX = 64;
-/** How many results `/search` shows. */
-export const SEARCH_MAX_RESULTS = 50;
 /** How long nothing is shown until it is noted what was. */
 export const SHOWN_QUIET_MS = 250;
 /** How often old entries are looked for. */
@@ -224,25 +223,12 @@ export class HistoryDesk {
     }
   }
 
-  /** Page by page, the newest first: between two pages everything else has its turn. */
   async #search(text: string, ref: { readonly ref?: Ref }): Promise<void> {
     const { log, front } = this.#options;
-    const wanted = foldedText(text);
-    const found: FoundEntry[] = [];
-    let damaged = 0;
-    for (let page = await log.page(Infinity); page !== undefined && !this.#isOver; page = await log.page(page.before)) {
-      damaged += page.damaged;
-      found.push(
-        ...page.entries.filter(({ event }) => event.type !== "gap" && foldedText(event.text).includes(wanted)),
-      );
-      if (found.length > SEARCH_MAX_RESULTS) break;
-      await new Promise((resolve) => setTimeout(resolve)); // a page of memory alone would not let go of the loop
-    }
+    const { entries, hasMore, damaged } = await searchHistory(log, text, () => !this.#isOver);
     if (this.#isOver) return;
-    const newest = found.slice(0, SEARCH_MAX_RESULTS);
-    const hasMore = found.length > newest.length;
-    front.show({ type: "search", count: newest.length, hasMore, damaged, ...ref });
-    await this.#showAll(newest.reverse(), ref);
+    front.show({ type: "search", count: entries.length, hasMore, damaged, ...ref });
+    await this.#showAll(entries, ref);
   }
 
   async #showAll(entries: readonly FoundEntry[], ref: { readonly ref?: Ref }): Promise<void> {

@@ -6,6 +6,7 @@
 
 import type { HistoryTarget, KeptEvent } from "../chat/history_events.ts";
 import type { StreamName } from "../wire/messages.ts";
+import { foldedText } from "./history_search.ts";
 
 /** How long history is kept, and whether. */
 export interface HistoryPolicy {
@@ -117,24 +118,6 @@ export const PAGE_ENTRIES = 128;
 export const DAY_MS: number = 24 * 60 * 60 * 1_000;
 
 /**
- * Makes a name comparable.
- * @param name a handle or the name of a room
- * @returns in one case and one form
- */
-export function foldedName(name: string): string {
-  return foldedText(name.replace(/^#/u, ""));
-}
-
-/**
- * Makes text comparable: in one case, and in one form where there are several for the same letters.
- * @param text any text
- * @returns the folded text
- */
-export function foldedText(text: string): string {
-  return text.normalize("NFKC").toUpperCase().toLowerCase().replaceAll("ς", "σ").normalize("NFKC");
-}
-
-/**
  * Tells whether a conversation is the one that a name means.
  * @param conversation the conversation
  * @param target what the person typed
@@ -148,6 +131,6 @@ export function isMeant(
   const kind = conversation.stream.startsWith("room/") ? "room" : "person";
   if (target.kind !== undefined && target.kind !== kind) return false;
   const typed = target.name.replace(/[\s-]/gu, "").toUpperCase();
-  return foldedName(conversation.name) === foldedName(target.name) ||
+  return foldedText(conversation.name) === foldedText(target.name) ||
     (kind === "person" && conversation.stream === `inbox/${typed}`);
 }
