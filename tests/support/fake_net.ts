@@ -11,6 +11,7 @@ import { Chat } from "../../lib/chat/chat.ts";
 import { type Command, parseLine, type SessionCommand } from "../../lib/chat/commands.ts";
 import type { ChatEffect, ChatInput } from "../../lib/chat/effects.ts";
 import type { ChatEvent } from "../../lib/chat/events.ts";
+import type { HistoryEntry, HistoryQuery } from "../../lib/chat/history_events.ts";
 import type { ChatChanges, ChatState, StoredCursor, StoredLine, StoredRoomRow } from "../../lib/chat/state.ts";
 import { generateDhKeyPair } from "../../lib/crypto/dh.ts";
 import { type RandomBytes, secureRandom } from "../../lib/crypto/random.ts";
@@ -67,11 +68,14 @@ export class Kept {
   readonly #codes = new Map<string, number>();
   readonly #rooms = new Map<string, StoredRoomRow>();
   readonly #outbox = new Map<string, StoredLine>();
+  /** What was told of conversations, in order; a client does not start from it. */
+  readonly history: HistoryEntry[] = [];
   #prekeys: Bytes | undefined;
   #forgotten: Bytes | undefined;
 
   /** Keeps changes. */
-  commit({ sessions, peers, cursors, codes = [], rooms = [], outbox = [] }: ChatChanges): void {
+  commit({ sessions, peers, cursors, codes = [], rooms = [], outbox = [], history = [] }: ChatChanges): void {
+    this.history.push(...history);
     this.#prekeys = sessions.prekeys ?? this.#prekeys;
     this.#forgotten = sessions.forgotten ?? this.#forgotten;
     for (const { fingerprint, encoded } of sessions.peers) set(this.#sessions, fingerprint, encoded);
@@ -163,6 +167,8 @@ export interface JoinOptions {
 /** A client core and what its person saw. */
 export class FakeClient {
   readonly events: ChatEvent[] = [];
+  /** What the history was asked. */
+  readonly asked: HistoryQuery[] = [];
   wakeAtMs: number | undefined;
   hasFinished = false;
   /** Why it finished, when not because its person wanted to. */
@@ -404,6 +410,7 @@ export class FakeNet {
         client.events.push(effect.event);
         this.watch(client, effect.event);
       } else if (effect.kind === "wakeAt") client.wakeAtMs = effect.atMs;
+      else if (effect.kind === "ask") client.asked.push(effect.query);
       else if (effect.kind === "send") this.#fromClient(client, effect.packet);
       else if (effect.kind === "finish") {
         client.finishError = effect.error;
