@@ -45,6 +45,8 @@ export class HistoryDesk {
   readonly #over = Promise.withResolvers<void>();
   #isOver = false;
   #unshown: UnshownEntries | undefined;
+  /** Whether there is something of an earlier run that it may have shown and this one has not. */
+  #isInDoubt = false;
   #base = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #expiry: ReturnType<typeof setInterval> | undefined;
@@ -67,6 +69,7 @@ export class HistoryDesk {
   async begin(relay: HistoryRelay): Promise<void> {
     const { log, nowMs } = this.#options;
     this.#unshown = await log.begin(relay, nowMs());
+    this.#isInDoubt = this.#unshown.mayBeShown && this.#unshown.entries.length > 0;
     this.#base = log.last;
     this.#expiry = setInterval(() => this.#do(() => log.expire(nowMs())), EXPIRE_EVERY_MS);
     Deno.unrefTimer(this.#expiry);
@@ -87,6 +90,7 @@ export class HistoryDesk {
       await Promise.race([front.ready(), this.#over.promise]);
       if (this.#isOver) return;
     }
+    this.#isInDoubt = false;
     this.#do(() => log.expire(nowMs()));
   }
 
@@ -180,7 +184,7 @@ export class HistoryDesk {
     if (this.#expiry === undefined || !canKeep) return; // it never began
     await front.progress.drain({ timeoutMs: isHasty ? 0 : DRAIN_MAX_MS });
     this.note();
-    const isOver = this.#handed.length === 0 && this.#unshown === undefined;
+    const isOver = this.#handed.length === 0 && !this.#isInDoubt;
     await log.saveShown(isOver).catch((error) => this.#options.failed(error));
   }
 

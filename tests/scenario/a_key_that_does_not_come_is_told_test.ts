@@ -54,9 +54,10 @@ Deno.test("messages whose key never comes are told once each: when they wait for
   await alice.type("five");
   assertEquals(bob.all("notice").map(({ text }) => text.slice(0, 10)), ["3 messages"]);
   for (let day = 0; day < 8; day++) await net.advance(24 * 60 * 60_000);
-  assertEquals(bob.all("gap"), [{ type: "gap", place: { room: "den" }, from: "alice", count: 2 }]);
+  const gaps = () => bob.all("gap").map(({ id: _, ...gap }) => gap);
+  assertEquals(gaps(), [{ type: "gap", place: { room: "den" }, from: "alice", count: 2 }]);
   await alice.type("six");
   assertEquals([bob.texts, bob.all("fork")], [["zero", "six"], []]);
   const key = { type: "gap", place: { to: "bob" }, count: 1 } as const; // what else was lost, in private
-  assertEquals(bob.all("gap").slice(1), [key]);
+  assertEquals(gaps().slice(1), [key]);
 });
