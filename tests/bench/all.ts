@@ -9,6 +9,8 @@ import { benchHistory } from "./history.ts";
 import { benchLink } from "./link.ts";
 import { benchPake } from "./pake.ts";
 import { benchRelay } from "./relay.ts";
+import { benchRelayProcess } from "./relay_process.ts";
+import { benchResume } from "./resume.ts";
 import { benchSenderKeys } from "./sender_keys.ts";
 import { benchSockets } from "./sockets.ts";
 
@@ -22,4 +24,6 @@ await benchRelay();
 await benchEventLog();
 await benchHistory();
 await benchSockets();
+await benchRelayProcess();
+await benchResume();
 await benchCatchUp();
