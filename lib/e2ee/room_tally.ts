@@ -123,7 +123,7 @@ export class RoomTally {
       this.#digests.delete(key);
     }
     // One head alone can fill it: then its oldest counts go.
-    for (let i = 0; this.#kept > TALLY_COUNTS_MAX && i < count; i++) {
+    for (let i = Math.max(0, count - this.#kept); this.#kept > TALLY_COUNTS_MAX && i < count; i++) {
       if (digests[i] === undefined) continue;
       digests[i] = undefined;
       this.#kept--;
