@@ -12,6 +12,7 @@ import { type EndOptions, LinkEndpoint, numbersOf, post, type Side, START_MS } f
 
 /** What a test does instead of only noting what it hears. */
 interface Doings {
+  readonly arrived?: (packets: readonly RawPacket[]) => void;
   readonly packet?: (packet: RawPacket) => void | Promise<void>;
   readonly drained?: () => void;
 }
@@ -35,6 +36,7 @@ class Owner {
         this.#change();
         return doings.packet?.(packet);
       },
+      ...(doings.arrived === undefined ? {} : { arrived: doings.arrived }),
       ...(doings.drained === undefined ? {} : { drained: doings.drained }),
       ended: (end) => {
         this.ends.push(end);
@@ -250,6 +252,27 @@ Deno.test("TcpLink reads on only when the hook packet has returned", async () =>
   assertEquals(most, 1);
   assertEquals(numbersOf(relay.delivered), Array.from({ length: 30 }, (_, i) => i));
   await caller.over();
+});
+
+Deno.test("TcpLink tells which packets arrived together before it gives the first, the very same", async () => {
+  const lots: (readonly RawPacket[])[] = [];
+  const given: { readonly packet: RawPacket; readonly lots: number }[] = [];
+  const { caller, relay } = await owners({
+    relayDoes: {
+      arrived: (packets) => void (packets.length > 0 && lots.push(packets)),
+      packet: (packet) => void given.push({ packet, lots: lots.length }),
+    },
+  });
+  for (let i = 0; i < 20; i++) caller.tcp.send(post(i)); // all that waits leaves in one record
+  await relay.until(() => relay.delivered.length === 20);
+  caller.tcp.close("quit", "done");
+  await Promise.all([caller.over(), relay.over()]);
+  const all = lots.flat();
+  assert(lots.length < all.length, `${lots.length} lots`);
+  assertEquals(given.map(({ packet }) => all.indexOf(packet)), all.map((_, i) => i));
+  for (const [i, { lots: heard }] of given.entries()) {
+    assert(lots.slice(0, heard).flat().length > i, "its lot was told before");
+  }
 });
 
 Deno.test("TcpLink ends a peer whose packet the owner cannot decode, and tells it", async () => {
