@@ -3,7 +3,9 @@ import type { Bytes } from "../../lib/bytes/writer.ts";
 import { AEAD_NONCE_BYTES, aeadOpen, aeadSeal, importAeadKey } from "../../lib/crypto/aead.ts";
 import { generateDhKeyPair } from "../../lib/crypto/dh.ts";
 import { secureRandom } from "../../lib/crypto/random.ts";
-import { generateSignKeyPair, sign, verify } from "../../lib/crypto/sign.ts";
+import { sha256 } from "../../lib/crypto/hash.ts";
+import { hkdf, hmacSha256Both } from "../../lib/crypto/kdf.ts";
+import { generateSignKeyPair, sign, signatureCheck, verify } from "../../lib/crypto/sign.ts";
 import { encodeBox } from "../../lib/e2ee/box.ts";
 import { createCertificate } from "../../lib/e2ee/certificate.ts";
 import { initiateRatchet, ratchetSeal } from "../../lib/e2ee/double_ratchet.ts";
@@ -85,8 +87,36 @@ async function benchBare(): Promise<{ seal: Cost; open: Cost }> {
   return { seal, open };
 }
 
+/** The calls of `crypto.subtle` that the protocol asks for, with nothing around them: less cannot be had. */
+async function benchCalls(): Promise<void> {
+  const pair = await generateSignKeyPair();
+  const check = signatureCheck(pair.publicBytes);
+  const [chainKey, salt, both, nonce] = [secureRandom(32), secureRandom(16), secureRandom(480), new Uint8Array(12)];
+  const signature = await sign(pair, both);
+  const keyOf = async () => {
+    const [messageKey] = await hmacSha256Both(chainKey, room, head);
+    const keys = await hkdf(messageKey, { salt, info: head, lengthBytes: 64 });
+    return await importAeadKey(keys.subarray(0, 32));
+  };
+  const sealed = await aeadSeal(await keyOf(), secureRandom(256), { nonce, aad: head });
+  const sealing = async () => {
+    await aeadSeal(await keyOf(), plaintext, { nonce, aad: head });
+    await sign(pair, both);
+  };
+  const opening = async () => {
+    await check(both, signature);
+    await aeadOpen(await keyOf(), sealed, { nonce, aad: head });
+    await sha256(both);
+  };
+  for (const [name, calls] of [["seal + sign", sealing], ["verify + open", opening]] as const) {
+    const cost = await measureBest(MESSAGES, () => inWindows(calls));
+    report(`the calls of ${name} alone, ${WINDOW} at once`, cost, perCore(cost));
+  }
+}
+
 async function benchMessages(): Promise<void> {
   const bare = await benchBare();
+  await benchCalls();
   const ways = [["one by one", oneByOne], [`${WINDOW} at once`, inWindows]] as const;
   for (const [name, run] of ways) {
     const sealAll = async () => {
@@ -185,9 +215,12 @@ async function benchRotation(): Promise<void> {
 }
 
 function besides(cost: Cost, bare: Cost): string {
-  const perCore = Math.round(1_000_000 / cost.cpuMicros).toLocaleString("en-US");
   const asked = ASKED_PER_SECOND.toLocaleString("en-US");
-  return `${perCore}/s a core (asked: ${asked}), ${(cost.cpuMicros / bare.cpuMicros).toFixed(1)} × bare`;
+  return `${perCore(cost)} (asked: ${asked}), ${(cost.cpuMicros / bare.cpuMicros).toFixed(1)} × bare`;
+}
+
+function perCore(cost: Cost): string {
+  return `${Math.round(1_000_000 / cost.cpuMicros).toLocaleString("en-US")}/s a core`;
 }
 
 /** Prints the table. */
