@@ -51,9 +51,9 @@ export async function benchCatchUp(): Promise<void> {
     } of CPU a message`,
   );
   console.log(
-    `  CPU: ${best.readCpuMs} ms of the client, ${best.relayCpuMs} ms of the relay; started and entered in ${
-      best.enteredMs.toFixed(0)
-    } ms before`,
+    `  CPU: ${best.readCpuMs.toFixed(0)} ms of the client, ${
+      best.relayCpuMs.toFixed(0)
+    } ms of the relay; started and entered in ${best.enteredMs.toFixed(0)} ms before`,
   );
   console.log(`  all rounds: ${rounds.map(({ readMs }) => `${(readMs / 1_000).toFixed(2)} s`).join(", ")}\n`);
 }
