@@ -222,6 +222,7 @@ export class ClientHost {
     this.#wantsToLeave = true;
     this.#quitAtMs ??= steadyMs();
     this.#mustEnd = steadyMs() - this.#quitAtMs >= QUIT_AGAIN_MS;
+    if (this.#mustEnd) this.#history.leave(true);
     if (this.#mustEnd || this.#chat === undefined || !this.#hasBeenReady) this.#closeNow();
     else this.#watch(this.#turn(() => ({ kind: "command", command: { kind: "quit" }, nowMs: nowMs() })));
   }

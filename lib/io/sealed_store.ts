@@ -184,8 +184,10 @@ export class SealedStore {
       return { table, key: key.slice(), value: value?.slice() };
     });
     return await this.#inTurn(async () => {
-      const writes = await inBatches(taken, (change): Promise<RowWrite> => this.#sealed(change));
-      const add = await inBatches(entries.add ?? [], (entry) => this.#sealedEntry(entry));
+      const [writes, add] = await Promise.all([
+        inBatches(taken, (change): Promise<RowWrite> => this.#sealed(change)),
+        inBatches(entries.add ?? [], (entry) => this.#sealedEntry(entry)),
+      ]);
       return this.#db.apply(writes, { ...entries, add });
     });
   }
