@@ -107,17 +107,19 @@ export class OwnOps {
    * Makes an op and publishes it.
    * @param op what we want
    * @param context the newest place in the log
-   * @param options time and effects, what a script put beside its line, and how often it may be made
+   * @param options time and effects, what a script put beside its line, how often it may be made, and whether it waits
+   * for {@linkcode resend}
    */
   async publish(
     op: OwnOp,
     context: OpContext,
-    options: Turn & { readonly ref?: Ref | undefined; readonly tries?: number },
+    options: Turn & { readonly ref?: Ref | undefined; readonly tries?: number; readonly isHeld?: boolean },
   ): Promise<void> {
     const { stream, newEventId } = this.#options;
     const id = newEventId();
     const bytes = await this.#make(op, context);
     this.#pending.set(id, { op, ref: options.ref, bytes, triesLeft: (options.tries ?? TRIES_MAX) - 1 });
+    if (options.isHeld) return;
     const packet = encodeClientMessage({ t: "publish", stream, kind: "op", id }, bytes);
     options.effects.push({ kind: "send", packet });
   }
@@ -165,7 +167,7 @@ export class OwnOps {
   }
 
   /**
-   * Publishes again what no answer came to before a link was lost; the relay places each but once.
+   * Publishes what was held, and again what no answer came to before a link was lost; the relay places each but once.
    * @param turn time and effects
    */
   resend(turn: Turn): void {

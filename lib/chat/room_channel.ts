@@ -53,8 +53,8 @@ export class RoomChannel {
   #joinsLeft = TRIES_MAX;
   /** Whether we are a member as far as the person knows, so that a leave of ours in the log was meant to be one. */
   #isStaying: boolean;
-  /** Whether ops of ours may have lost their answers with a link. */
-  #isRelinked = false;
+  /** Whether ops of ours may have lost their answers with a link, or were never sent. */
+  #mustResend = false;
   /** Where we stand in its stream. */
   readonly following: RoomFollowing;
   /** How we speak there. */
@@ -155,8 +155,8 @@ export class RoomChannel {
    */
   async subscribed(turn: Turn): Promise<void> {
     this.following.subscribed();
-    if (this.#isRelinked) this.#ownOps.resend(turn);
-    this.#isRelinked = false;
+    if (this.#mustResend) this.#ownOps.resend(turn);
+    this.#mustResend = false;
     await this.#joinIfNeeded(turn);
   }
 
@@ -257,7 +257,9 @@ export class RoomChannel {
    */
   async change(op: OwnOp, turn: Turn & { readonly ref?: Ref | undefined }): Promise<void> {
     if (op.kind === "leave") this.#joinsLeft = 0;
-    await this.#ownOps.publish(op, this.#core.membership.context(turn.nowMs), turn);
+    const isHeld = !this.following.isOn; // a relay takes nothing from whoever has not entered
+    this.#mustResend ||= isHeld;
+    await this.#ownOps.publish(op, this.#core.membership.context(turn.nowMs), { ...turn, isHeld });
   }
 
   /**
@@ -321,7 +323,7 @@ export class RoomChannel {
 
   /** Notes that the link is gone. */
   unlink(): void {
-    this.#isRelinked = true;
+    this.#mustResend = true;
     this.following.unlink();
     this.voice.unlink();
   }
