@@ -16,7 +16,8 @@ import { RoomAbsence } from "./room_absence.ts";
 import { RoomChannel } from "./room_channel.ts";
 import { RoomPlace } from "./room_place.ts";
 import type { RoomRecord } from "./room_record.ts";
-import { RoomStay, type RoomStayOptions } from "./room_stay.ts";
+import { RoomStay } from "./room_stay.ts";
+import type { RoomStayOptions } from "./room_stay_options.ts";
 import type { Showing } from "./showing.ts";
 import type { StoredRoomRow } from "./state.ts";
 import type { Turn } from "./turn.ts";
@@ -64,7 +65,7 @@ export interface StoredRoom {
 }
 
 /** What a stay tells all rooms. */
-export interface StayHooks extends Pick<RoomStayOptions, "dropped" | "failed" | "isCurrent" | "hasBegun"> {
+export interface StayHooks extends Pick<RoomStayOptions, "dropped" | "waits" | "failed" | "isCurrent" | "hasBegun"> {
   /** Draws the number of a request; of all rooms of a client, none twice. */
   readonly nextRef: () => number;
 }

@@ -6,14 +6,14 @@
 
 import { UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import type { RelayMessage } from "../wire/messages.ts";
-import type { ChatEvent, Ref } from "./events.ts";
+import type { Fingerprint, RelayMessage } from "../wire/messages.ts";
+import type { Ref } from "./events.ts";
 import type { OwnOpOutcome } from "./own_ops.ts";
-import type { EventHead, Receiving } from "./receiving.ts";
-import type { RoomAbsence } from "./room_absence.ts";
+import type { EventHead } from "./receiving.ts";
 import type { PlacedOp } from "./room_news.ts";
 import { outcomeError } from "./room_outcomes.ts";
 import type { RoomPlace } from "./room_place.ts";
+import type { RoomStayOptions } from "./room_stay_options.ts";
 import { tellError } from "./session_place.ts";
 import { notice, refFieldOf, type Turn } from "./turn.ts";
 
@@ -25,31 +25,6 @@ export type RoomMessage = Extract<
   RelayMessage,
   { t: "roster" | "joined" | "left" | "subscribed" | "reset" | "event" | "ops" }
 >;
-
-/** How a stay ended. */
-export type RoomLeaving = Pick<Extract<ChatEvent, { type: "roomLeft" }>, "reason" | "by" | "ref">;
-
-/** What a stay works with. */
-export interface RoomStayOptions {
-  /** The room. */
-  readonly place: RoomPlace;
-  /** Who is silent there. */
-  readonly absence: RoomAbsence;
-  /** How far streams were read. */
-  readonly receiving: () => Receiving;
-  /** Is told that it is over. */
-  readonly dropped: (how: RoomLeaving, turn: Turn) => Promise<void>;
-  /** Is told that the room at the start does not let us in. */
-  readonly failed: (error: UserError) => void;
-  /** Is told that an event of ours stands in its stream, should its answer have been lost. */
-  readonly echoed: (head: Pick<EventHead, "id" | "stream" | "at">, turn: Turn) => Promise<void>;
-  /** Tells whether no line of ours is on its way there. */
-  readonly isSent: () => boolean;
-  /** Tells whether lines go there that name no room. */
-  readonly isCurrent: () => boolean;
-  /** Tells whether the room at the start was entered. */
-  readonly hasBegun: () => boolean;
-}
 
 /** How a room is gone into. */
 export interface RoomEntrance {
@@ -67,6 +42,10 @@ export class RoomStay {
   #entrance: RoomEntrance = { generation: "" };
   /** Until when the op that adds us is waited for. */
   #addDueMs: number | undefined;
+  /** Whether we said yes and nobody has added us: whenever somebody does, we come in. */
+  #isWaiting = false;
+  /** Who removed us, if that is the last that the log says of us. */
+  #removedBy: Fingerprint | undefined;
   /** That we go out, and what a script put beside its line; `isDeclined` when we were never in. */
   #exit: { readonly ref?: Ref | undefined; readonly isDeclined: boolean } | undefined;
 
@@ -99,7 +78,8 @@ export class RoomStay {
       this.#addDueMs = turn.nowMs + ADD_TIMEOUT_MS;
     }
     place.phase = "entering";
-    place.channel.start(receiving.cursor(stream), turn);
+    if (!this.#isWaiting) place.channel.start(receiving.cursor(stream), turn);
+    this.#isWaiting = false;
   }
 
   /** Whether something that we asked of the room is on its way. */
@@ -121,6 +101,7 @@ export class RoomStay {
         this.#exit = { ref, isDeclined: true };
         this.#addDueMs = turn.nowMs + ADD_TIMEOUT_MS;
         place.phase = "leaving";
+        if (this.#isWaiting) return await this.proceed(turn);
         return place.channel.start(null, turn);
       case "in":
         this.#exit = { ref, isDeclined: false };
@@ -141,7 +122,8 @@ export class RoomStay {
    */
   unlink(turn: Turn): void {
     const { place } = this.#options;
-    if (place.phase === "invited" || place.phase === "gone") return;
+    if ((place.phase === "invited" && !this.#isWaiting) || place.phase === "gone") return;
+    this.#isWaiting = false;
     place.unlink();
     if (this.#exit?.isDeclined) {
       tellError(
@@ -227,7 +209,23 @@ export class RoomStay {
     const isLate = this.#addDueMs !== undefined && turn.nowMs >= this.#addDueMs;
     if (!isLate) return;
     if (this.#exit !== undefined) return await dropped({ reason: "declined", ...refFieldOf(this.#exit.ref) }, turn);
-    if (place.phase === "entering") await dropped({ reason: "removed", ...this.#refField }, turn);
+    if (place.phase === "entering") await this.#notAdded(turn);
+  }
+
+  /** Nobody answered our yes: we stay where we hear of it, or know that we were removed before. */
+  async #notAdded(turn: Turn): Promise<void> {
+    const { place, dropped, hasBegun, waits } = this.#options;
+    this.#addDueMs = undefined;
+    const by = this.#removedBy === undefined ? {} : { by: place.nameOf(this.#removedBy) };
+    if (this.#removedBy !== undefined || !hasBegun() || !place.channel.following.isOn) {
+      return await dropped({ reason: "removed", ...by, ...this.#refField }, turn);
+    }
+    this.#isWaiting = true;
+    place.phase = "invited";
+    const hint = `You come in when somebody does. /leave ${place.name} says no.`;
+    const why = `You are not in #${place.name} yet: nobody there has added you`;
+    tellError(new UserError("notDone", why, hint, { room: place.name }), this.#entrance.ref, turn);
+    waits(turn);
   }
 
   /**
@@ -318,6 +316,9 @@ export class RoomStay {
     if (!this.#exit?.isDeclined) place.placed(placed, turn);
     if (placed.own !== undefined) await this.#concluded(placed.own, turn);
     const { news } = placed;
+    if (news.kind !== "none" && news.person === undefined) {
+      this.#removedBy = news.kind === "removed" ? news.by : undefined;
+    }
     if (placed.hasLeft) return await dropped({ reason: "left" }, turn);
     if (news.kind !== "removed" || news.person !== undefined || place.phase === "gone") return;
     if (place.channel.kind === "open") {
@@ -365,10 +366,12 @@ export class RoomStay {
   async #settle(turn: Turn): Promise<void> {
     const { place, hasBegun, dropped } = this.#options;
     await this.proceed(turn);
-    if (place.phase !== "entering" || !place.channel.following.isOn) return;
+    const isComing = place.phase === "entering" || (place.phase === "invited" && this.#isWaiting);
+    if (!isComing || !place.channel.following.isOn) return;
     if (place.channel.isReady) {
       place.phase = "in";
       this.#addDueMs = undefined;
+      this.#isWaiting = false;
       if (place.record.state !== "in") place.update({ state: "in" });
       if (hasBegun() && !place.isShown) place.tellIn(this.#options.isCurrent(), this.#entrance.ref, turn);
       if (this.#exit === undefined) return;
@@ -376,7 +379,7 @@ export class RoomStay {
       await this.proceed(turn);
       return;
     }
-    const isAwaited = place.channel.isBusy || this.#addDueMs !== undefined;
+    const isAwaited = place.channel.isBusy || this.#addDueMs !== undefined || this.#isWaiting;
     if (place.channel.kind === "invite" && !isAwaited) await dropped({ reason: "removed", ...this.#refField }, turn);
   }
 

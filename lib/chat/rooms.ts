@@ -17,7 +17,8 @@ import { makeStay, type RoomsOptions, type StoredRoom } from "./room_making.ts";
 import type { RoomPlace } from "./room_place.ts";
 import type { RoomRecord } from "./room_record.ts";
 import { RoomShelf } from "./room_shelf.ts";
-import type { RoomLeaving, RoomMessage, RoomStay } from "./room_stay.ts";
+import type { RoomMessage, RoomStay } from "./room_stay.ts";
+import type { RoomLeaving } from "./room_stay_options.ts";
 import type { RoomRowChange } from "./state.ts";
 import type { Turn } from "./turn.ts";
 
@@ -262,7 +263,7 @@ export class Rooms {
     how: RoomLeaving,
     turn: Turn,
   ): Promise<void> {
-    const wasHeard = place.phase !== "invited";
+    const wasHeard = place.phase !== "invited" || place.channel.following.isOn;
     this.#forget(place);
     if (wasHeard) place.channel.following.exit(turn);
     this.#options.people.leaveRoom(place.room.id);
@@ -374,6 +375,13 @@ export class Rooms {
     return Math.min(Infinity, ...times);
   }
 
+  #waitFor(place: RoomPlace, turn: Turn): void {
+    if (this.#current !== place) return;
+    this.switchTo(this.list().find(({ record }) => record.state === "in"));
+    if (this.#current === undefined) return;
+    turn.effects.push({ kind: "show", event: { type: "switched", room: this.#current.name } });
+  }
+
   #forget(place: RoomPlace): void {
     place.phase = "gone";
     this.#stays.delete(place.room.id);
@@ -385,6 +393,7 @@ export class Rooms {
     const stay: RoomStay = await makeStay(this.#options, { ...stored, id, record }, {
       nextRef: () => this.#nextRef++,
       dropped: (how, turn) => this.drop(stay.place, how, turn),
+      waits: (turn) => this.#waitFor(stay.place, turn),
       failed: (error) => this.#failure = error,
       isCurrent: () => this.#current === stay.place,
       hasBegun: () => this.#hasBegun,

@@ -76,13 +76,60 @@ for (const answer of ["/join den", "/leave den"] as const) {
   });
 }
 
-Deno.test("an invitation to a room that never adds is over after a while", async () => {
-  const { net, bob } = await stageUnadded();
+Deno.test("whoever said yes and is not added is told so, writes elsewhere, and comes in when somebody adds them", async () => {
+  const { net, alice, bob } = await stageUnadded();
+  await bob.type("/join den", "yes");
+  await net.advance(ADD_TIMEOUT_MS + 1);
+  assertEquals([bob.all("roomLeft"), bob.all("switched").map(({ room }) => room)], [[], ["lobby"]]);
+  assertEquals(bob.all("error").map(({ code, room, ref }) => [code, room, ref]), [["notDone", "den", "yes"]]);
+  await bob.type("still in the lobby");
+  assertEquals(bob.all("accepted").map(({ place }) => place), [{ room: "lobby" }]);
+  await net.advance(60 * 60_000);
+  net.release(alice);
+  await net.settle();
+  assertEquals(bob.all("roomJoined").map(({ room, isCurrent, ref }) => [room, isCurrent, ref]), [[
+    "den",
+    false,
+    "yes",
+  ]]);
+  await alice.type("welcome");
+  assertEquals([bob.texts.at(-1), bob.all("error").length], ["welcome", 1]);
+  assertEquals(await members(alice), ["bob"]);
+});
+
+Deno.test("whoever said yes and was not added in time comes in by another yes, over whatever link", async () => {
+  for (const how of ["same link", "new link", "new run"] as const) {
+    const { net, alice, bob } = await stageUnadded();
+    await bob.type("/join den");
+    await net.advance(ADD_TIMEOUT_MS + 1);
+    if (how === "new link") {
+      await net.unlink(bob);
+      await net.relink(bob);
+    }
+    if (how === "new run") await bob.drop();
+    const again = how === "new run" ? await net.restart(bob) : bob;
+    if (how !== "same link") {
+      net.release(alice); // she adds him while he does not listen
+      await net.settle();
+    }
+    await again.type("/join den");
+    net.release(alice);
+    await net.settle();
+    assertEquals(again.all("roomJoined").map(({ room }) => room), ["den"], how);
+    await alice.type("welcome");
+    assertEquals([again.texts.at(-1), again.failure, again.closed], ["welcome", undefined, undefined], how);
+  }
+});
+
+Deno.test("whoever said yes, was not added and says no after all is no member, however late they are added", async () => {
+  const { net, alice, bob } = await stageUnadded();
   await bob.type("/join den");
   await net.advance(ADD_TIMEOUT_MS + 1);
-  assertEquals(bob.all("roomLeft").map(({ room, reason, by }) => [room, reason, by]), [["den", "removed", undefined]]);
-  await bob.type("still in the lobby");
-  assertEquals(bob.all("accepted").length, 1);
+  await bob.type("/leave den");
+  net.release(alice);
+  await net.settle();
+  assertEquals(bob.all("roomLeft").map(({ room, reason }) => [room, reason]), [["den", "declined"]]);
+  assertEquals([await members(alice), bob.all("roomJoined")], [[], []]);
 });
 
 Deno.test("somebody who was removed before they answered is told that they are no member", async () => {
@@ -125,4 +172,22 @@ Deno.test("somebody who was removed and invited again while away is told both, a
   await again.type("/join den");
   await alice.type("welcome back");
   assertEquals(again.texts.at(-1), "welcome back");
+});
+
+Deno.test("an invitation that outlived its client adds its reader once the room is entered", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  await alice.type("/room create den --invite-only");
+  await alice.type("/pm bob hi"); // so that nothing waits for his keys
+  net.hold(alice, "toClient");
+  await alice.enter("/invite bob");
+  await alice.enter("/join garden");
+  await alice.drop();
+  const again = await net.restart(alice);
+  assertEquals([again.closed, again.failure], [undefined, undefined]);
+  assertEquals(again.all("memberAdded").map(({ room, handle }) => [room, handle]), [["den", "bob"]]);
+  await bob.type("/join den");
+  await again.command({ kind: "say", text: "welcome", room: "den" });
+  await net.settle();
+  assertEquals(bob.texts, ["hi", "welcome"]);
 });
