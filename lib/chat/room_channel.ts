@@ -272,13 +272,17 @@ export class RoomChannel {
 
   /**
    * Takes in a message of the stream.
-   * @param head its place
+   * @param head its place, and who published it as the relay says
    * @param body what was published
    * @param nowMs the time now
    * @returns what became of it
    */
-  message(head: Pick<EventHead, "seq" | "at">, body: Bytes, nowMs: number): Promise<RoomHeard> {
-    return this.#core.message(body, { seq: head.seq, atMs: head.at, nowMs });
+  message(
+    head: Pick<EventHead, "seq" | "at"> & { readonly from: Fingerprint },
+    body: Bytes,
+    nowMs: number,
+  ): Promise<RoomHeard> {
+    return this.#core.message(body, { seq: head.seq, atMs: head.at, nowMs, from: head.from });
   }
 
   /**

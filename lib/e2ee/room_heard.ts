@@ -15,6 +15,8 @@ export interface MessagePlace {
   readonly atMs: number;
   /** The time now. */
   readonly nowMs: number;
+  /** Who published it, as the relay says, which may be wrong; for what nothing better tells. */
+  readonly from?: Fingerprint;
 }
 
 /** A message that was opened. */

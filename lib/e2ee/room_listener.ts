@@ -163,7 +163,11 @@ export class RoomListener {
       message: bytes,
     };
     const chain = this.#chains.get(chainName(message));
-    if (chain === undefined) return this.#hold({ ...held, message: bytes.slice() });
+    if (chain === undefined) {
+      // No signature can be checked yet: what others publish in somebody's name must not take the place of their own.
+      const mayBeTheirs = place.from === undefined || place.from === sender;
+      return mayBeTheirs ? this.#hold({ ...held, message: bytes.slice() }) : refused("forged");
+    }
     const heard = await this.#open(chain, held, { nowMs: place.nowMs, isLate: false, hash });
     return heard.kind === "opened" ? { ...heard, message: { ...heard.message, ...before } } : heard;
   }
