@@ -231,8 +231,7 @@ export class Chat {
         await this.#sending.refused(message.id, message, turn);
         return await this.#proceed(turn);
       case "acceptedMany":
-        this.#rooms.handedOver(message.ref, body, turn);
-        return await this.#sending.pump(turn);
+        return await this.#sending.keyed(this.#rooms.handedOver(message, body, turn), turn);
       case "bundle":
         await this.#keyring.answered(message, body, { ...turn, people: this.#people });
         return await this.#sending.pump(turn);

@@ -8,7 +8,7 @@
 import type { Bytes } from "../bytes/writer.ts";
 import type { Room } from "../e2ee/room.ts";
 import { decodeEventIds, encodeMany, MANY_MAX_EVENTS, type ManyItem } from "../wire/bodies.ts";
-import { encodeClientMessage, type Fingerprint } from "../wire/messages.ts";
+import { encodeClientMessage, type Fingerprint, type RelayMessage } from "../wire/messages.ts";
 import { PACKET_HEADER_MAX_BYTES, PACKET_MAX_BYTES } from "../wire/packet.ts";
 import type { Keyring } from "./keyring.ts";
 import { canBeReached, type People } from "./people.ts";
@@ -20,6 +20,9 @@ export const LEFT_OUT_MS = 30_000;
 const LETTERS_MAX_BYTES: number = PACKET_MAX_BYTES - PACKET_HEADER_MAX_BYTES - 64;
 /** What a box costs in such a packet beside itself: recipient, id, length. */
 const LETTER_OVERHEAD_BYTES = 52;
+
+/** The relay's answer to a packet of keys. */
+export type AcceptedMany = Extract<RelayMessage, { t: "acceptedMany" }>;
 
 /** One member's box on its way. */
 interface Letter {
@@ -86,25 +89,28 @@ export class KeyHandover {
 
   /**
    * Takes in that the relay has answered a packet.
-   * @param ref its number
+   * @param answer its number, and whether the relay cannot store at all now
    * @param refused ids of what was not stored, 16 bytes each
    * @param turn time and effects
-   * @returns whether it was one of ours
+   * @returns what became of the keys, `undefined` when they are none of ours; `failed`: the message that they are for must
+   * not leave, as nobody whose keys are not stored was left out
    * @throws {DecodeError} when the list is malformed
    */
-  answered(ref: number, refused: Bytes, turn: Turn): boolean {
+  answered({ ref, code }: AcceptedMany, refused: Bytes, turn: Turn): "stored" | "failed" | undefined {
     const letters = this.#underWay.get(ref);
-    if (letters === undefined) return false;
+    if (letters === undefined) return undefined;
     this.#underWay.delete(ref);
     const ids = new Set(decodeEventIds(refused));
+    const isFailing = code === "notStored" && letters.some(({ item }) => ids.has(item.id));
     for (const { item, keyId } of letters) {
-      if (ids.has(item.id)) this.#leaveOut(item.to, turn);
-      else {
+      if (ids.has(item.id)) {
+        if (!isFailing) this.#leaveOut(item.to, turn);
+      } else {
         this.#options.room().handed(item.to, keyId);
         this.#options.keyring.reached(item.to);
       }
     }
-    return true;
+    return isFailing ? "failed" : "stored";
   }
 
   /** Notes that the link is gone: keys that were on their way are handed over again. */

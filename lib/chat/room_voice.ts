@@ -7,7 +7,7 @@
 import type { Bytes } from "../bytes/writer.ts";
 import type { Room, RoomClaims, SealedForRoom } from "../e2ee/room.ts";
 import type { Fingerprint } from "../wire/messages.ts";
-import { KeyHandover } from "./key_handover.ts";
+import { type AcceptedMany, KeyHandover } from "./key_handover.ts";
 import type { Keyring } from "./keyring.ts";
 import type { People } from "./people.ts";
 import type { Turn } from "./turn.ts";
@@ -116,14 +116,14 @@ export class RoomVoice {
 
   /**
    * Takes in the answer to a packet of keys.
-   * @param ref its number
+   * @param answer its number, and whether the relay cannot store at all now
    * @param refused ids of what was not stored
    * @param turn time and effects
-   * @returns whether it was one of ours
+   * @returns what became of the keys, `undefined` when they are none of ours
    * @throws {DecodeError} when the list is malformed
    */
-  handedOver(ref: number, refused: Bytes, turn: Turn): boolean {
-    return this.#handover.answered(ref, refused, turn);
+  handedOver(answer: AcceptedMany, refused: Bytes, turn: Turn): "stored" | "failed" | undefined {
+    return this.#handover.answered(answer, refused, turn);
   }
 
   /** Notes that the link is gone. */

@@ -11,6 +11,7 @@ import { decodeSenderKey } from "../e2ee/sender_key.ts";
 import { checkRoomName } from "../wire/handle.ts";
 import type { Fingerprint, Packet, RelayMessage, StreamName } from "../wire/messages.ts";
 import type { Ref } from "./events.ts";
+import type { AcceptedMany } from "./key_handover.ts";
 import type { RoomChannel } from "./room_channel.ts";
 import { type Invitation, takeInvitation } from "./room_invitations.ts";
 import { makeStay, type RoomsOptions, type StoredRoom } from "./room_making.ts";
@@ -232,12 +233,17 @@ export class Rooms {
 
   /**
    * Takes in the answer to a packet of keys.
-   * @param ref its number
+   * @param answer its number, and whether the relay cannot store at all now
    * @param refused ids of what was not stored
    * @param turn time and effects
+   * @returns the stream of the room whose next message must not leave, as the relay could not store its keys
    */
-  handedOver(ref: number, refused: Bytes, turn: Turn): void {
-    this.list().some(({ channel }) => channel.voice.handedOver(ref, refused, turn));
+  handedOver(answer: AcceptedMany, refused: Bytes, turn: Turn): StreamName | undefined {
+    for (const { channel } of this.list()) {
+      const outcome = channel.voice.handedOver(answer, refused, turn);
+      if (outcome !== undefined) return outcome === "failed" ? channel.stream : undefined;
+    }
+    return undefined;
   }
 
   /**

@@ -218,9 +218,21 @@ export class Sending {
     if (line === undefined) return;
     if (answer.code === "stale" && line.room !== null) this.#lines.requeue(line);
     else if (answer.code === "offline") this.#fail(line, notReached(), turn);
-    else {
-      const message = `The message was not sent: ${answer.message}`;
-      this.#fail(line, new UserError("unsent", message, "Wait a moment and send it again."), turn);
+    else this.#fail(line, unsent(line, answer.message), turn);
+    await this.pump(turn);
+  }
+
+  /**
+   * Takes in that the relay has answered for keys, and publishes what waited for them.
+   * @param failed the stream whose next line must not leave, if there is one: the relay could not store its keys, and
+   * nobody could read it
+   * @param turn time and effects
+   */
+  async keyed(failed: StreamName | undefined, turn: Turn): Promise<void> {
+    const line = failed === undefined ? undefined : this.#lines.peek(failed);
+    if (line !== undefined) {
+      this.#lines.take(line.stream);
+      this.#fail(line, unsent(line, "The relay cannot store messages now: its disk is full or fails."), turn);
     }
     await this.pump(turn);
   }
@@ -320,6 +332,14 @@ export class Sending {
       event: { type: "error", code, message, hint, ...about, ...(line.ref === undefined ? {} : { ref: line.ref }) },
     });
   }
+}
+
+/** Why a line was not sent, with its text if it has no number by which its author would know it: one of an earlier run. */
+function unsent({ place, text, ref }: OutgoingLine, why: string): UserError {
+  const hint = "Wait a moment and send it again.";
+  if (ref !== undefined) return new UserError("unsent", `The message was not sent: ${why}`, hint);
+  const where = "room" in place ? `#${place.room}` : place.to;
+  return new UserError("unsent", `Not sent to ${where}: ${text}`, `${why} ${hint}`);
 }
 
 function notReached(): UserError {

@@ -6,7 +6,7 @@
 
 import type { Bytes } from "../bytes/writer.ts";
 import { OP_BODY_MAX_BYTES } from "../wire/bodies.ts";
-import type { ClientMessage, EventId, Fingerprint } from "../wire/messages.ts";
+import type { ClientMessage, EventId, Fingerprint, RelayMessage } from "../wire/messages.ts";
 import { PACKET_MAX_BYTES } from "../wire/packet.ts";
 import { type EffectList, inboxOwner, type RefusedCode, roomOf } from "./effects.ts";
 import type { EventLog, Place } from "./event_log.ts";
@@ -31,6 +31,8 @@ export interface StagedMany {
   left: number;
   /** Those that are not stored. */
   readonly refused: EventId[];
+  /** Whether the relay cannot store at all now. */
+  isFailing: boolean;
 }
 
 /** An event that waits for the end of its turn. */
@@ -150,6 +152,26 @@ const REFUSED_BECAUSE: Readonly<Record<RefusedCode, string>> = {
   tooManyOps: "Too many changes of members in a short time. Send it again later.",
   roomFull: "This room has had as many changes of members as the relay can keep. Use another room.",
 };
+
+/**
+ * Notes that an event of several is not stored.
+ * @param many those that it came with
+ * @param id its publisher's id for it
+ * @param code why
+ */
+export function refuseOneOf(many: StagedMany, id: EventId, code: RefusedCode): void {
+  many.refused.push(id);
+  if (code === "notStored") many.isFailing = true;
+}
+
+/**
+ * Answers for several events, all of which are judged.
+ * @param many the events
+ * @returns the answer, beside the ids of those that are not stored
+ */
+export function answerOf({ ref, isFailing }: StagedMany): Extract<RelayMessage, { t: "acceptedMany" }> {
+  return { t: "acceptedMany", ref, ...(isFailing ? { code: "notStored" } : {}) };
+}
 
 /**
  * Tells a publisher that an event is not stored.

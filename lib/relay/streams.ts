@@ -23,7 +23,7 @@ import { EVENT_OVERHEAD_BYTES, type EventLog, type Place, type StoredEvent } fro
 import { InboxQuotas, TurnShares } from "./inbox_quotas.ts";
 import type { Links, RelayLink } from "./links.ts";
 import type { NameBook } from "./names.ts";
-import { type Outcome, Placing, type Publish, refuse, type StagedEvent } from "./placing.ts";
+import { answerOf, type Outcome, Placing, type Publish, refuse, refuseOneOf, type StagedEvent } from "./placing.ts";
 
 /** Events of one stream in a lot before another stream has its turn. */
 export const CATCH_UP_MAX_EVENTS = 256;
@@ -176,7 +176,7 @@ export class Streams {
   ): Closing | undefined {
     const items = readMany(events.body);
     if (items === undefined) return notAllowed("The events for many inboxes are malformed.");
-    const many = { ref, left: items.length, refused: [] };
+    const many = { ref, left: items.length, refused: [], isFailing: false };
     for (const { to, id, box } of items) {
       const message = { t: "publish", stream: `inbox/${to}`, kind: "message", id } as const;
       this.#staged.push({ link, message, body: box, nowMs: events.nowMs, many });
@@ -305,9 +305,9 @@ export class Streams {
       if (!isRepeat) this.#fanOut(staged, { stream, publisher, kind, id, body, ...place }, effects);
       if (many === undefined) this.#accept(link, stream, { id, ...place }, effects);
     } else if (many === undefined) refuse(link, id, outcome.code, effects);
-    else many.refused.push(id);
+    else refuseOneOf(many, id, outcome.code);
     if (many === undefined || --many.left > 0) return;
-    effects.send([link.link], { t: "acceptedMany", ref: many.ref }, encodeEventIds(many.refused));
+    effects.send([link.link], answerOf(many), encodeEventIds(many.refused));
   }
 
   #fanOut({ link: publisher, many }: StagedEvent, event: StoredEvent, effects: EffectList): void {

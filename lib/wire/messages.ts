@@ -150,8 +150,11 @@ export type RelayMessage =
     /** Of an op: how many were placed in its room, this one included. */
     readonly epoch?: number;
   }
-  /** Answers `publishMany`: its events are stored, but for those whose ids are the body. */
-  | { readonly t: "acceptedMany"; readonly ref: number }
+  /**
+   * Answers `publishMany`: its events are stored, but for those whose ids are the body. `code` is there when the relay
+   * cannot store at all now.
+   */
+  | { readonly t: "acceptedMany"; readonly ref: number; readonly code?: "notStored" }
   /** Answers `getOps`: a page of ops, the first of them at the place `first`; `epoch` is how many there are now. */
   | {
     readonly t: "ops";
@@ -251,7 +254,7 @@ const RELAY_MESSAGE: v.GenericSchema<unknown, RelayMessage> = v.variant("t", [
     at: COUNT,
     epoch: v.exactOptional(COUNT),
   }),
-  v.object({ t: v.literal("acceptedMany"), ref: REF }),
+  v.object({ t: v.literal("acceptedMany"), ref: REF, code: v.exactOptional(v.literal("notStored")) }),
   v.object({ t: v.literal("ops"), ref: REF, room: ID32, first: COUNT, more: v.boolean(), epoch: COUNT }),
   v.object({ t: v.literal("refused"), id: HEX16, code: CODE, message: SENTENCE }),
   v.object({ t: v.literal("bundle"), ref: REF, kind: v.picklist(["live", "stored", "none"]) }),

@@ -222,7 +222,7 @@ export class Member {
         return await this.pump(turn);
       }
       case "acceptedMany":
-        channel.voice.handedOver(message.ref, body, turn);
+        channel.voice.handedOver(message, body, turn);
         return await this.pump(turn);
       case "bundle":
         await keyring.answered(message, body, { ...turn, people: this.people });

@@ -110,6 +110,7 @@ Deno.test("Relay.handleTurn() answers for many only after the commit, and names 
   bench.turn([publish([2, 4, 5])]);
   const [answer] = bench.take(alice);
   assert(answer !== undefined);
+  assertEquals(answer.message, { t: "acceptedMany", ref: 1, code: "notStored" });
   assertEquals(decodeEventIds(answer.body), [idOf(4), idOf(5)], "what was stored before is stored");
   assertEquals(bench.heard(bob), []);
 });

@@ -93,7 +93,10 @@ const RELAY: { [K in RelayMessage["t"]]: fc.Arbitrary<Extract<RelayMessage, { t:
     message("accepted", { stream, id: hex16, seq: count, at }),
     message("accepted", { stream, id: hex16, seq: count, at, epoch: count }),
   ),
-  acceptedMany: message("acceptedMany", { ref }),
+  acceptedMany: fc.oneof(
+    message("acceptedMany", { ref }),
+    message("acceptedMany", { ref, code: fc.constant("notStored") }),
+  ),
   ops: message("ops", { ref, room: id32, first: count, more: fc.boolean(), epoch: count }),
   refused: message("refused", { id: hex16, code, message: sentence }),
   bundle: message("bundle", { ref, kind: fc.constantFrom("live", "stored", "none") }),
