@@ -253,7 +253,7 @@ export class Process {
 }
 
 /** Where Deno keeps the packages, which it would otherwise seek in the home. */
-const CACHE_OF_DENO: Readonly<Record<string, string>> = cacheOfDeno();
+export const CACHE_OF_DENO: Readonly<Record<string, string>> = cacheOfDeno();
 
 function cacheOfDeno(): Record<string, string> {
   const of = (name: string): string | undefined => Deno.env.get(name) || undefined;
