@@ -49,6 +49,8 @@ export class KeyHandover {
   readonly #underWay = new Map<number, readonly Letter[]>();
   /** Until when somebody is left out. */
   readonly #leftOut = new Map<Fingerprint, number>();
+  /** How often somebody had lost what they were given, when that was last looked at. */
+  readonly #losses = new Map<Fingerprint, number>();
 
   /**
    * Starts with nothing under way.
@@ -72,6 +74,7 @@ export class KeyHandover {
   async prepare(to: ReadonlySet<Fingerprint>, turn: Turn): Promise<boolean> {
     if (this.isUnderWay) return false;
     const { room, keyring } = this.#options;
+    for (const who of to) this.#handAgainAfterLoss(who);
     const lacking = (await room().prepare(to, turn.nowMs))
       .filter((who) => this.#canBeReached(who) && !this.#isLeftOut(who, turn.nowMs));
     let mayLeave = true;
@@ -135,6 +138,13 @@ export class KeyHandover {
       const body = encodeMany(page.map(({ item }) => item));
       turn.effects.push({ kind: "send", packet: encodeClientMessage({ t: "publishMany", ref }, body) });
     }
+  }
+
+  #handAgainAfterLoss(who: Fingerprint): void {
+    const losses = this.#options.keyring.losses.of(who);
+    if (losses === (this.#losses.get(who) ?? 0)) return;
+    this.#losses.set(who, losses);
+    this.#options.room().lost(who);
   }
 
   #isLeftOut(who: Fingerprint, nowMs: number): boolean {

@@ -29,6 +29,7 @@ import { SessionBook, type SessionBookChanges } from "../e2ee/session_book.ts";
 import type { StoredSessions } from "./state.ts";
 import { encodeClientMessage, type EventId, type Fingerprint, type RelayMessage } from "../wire/messages.ts";
 import { KeyRequests } from "./key_requests.ts";
+import { Losses } from "./losses.ts";
 import type { People } from "./people.ts";
 import { notice, type Turn } from "./turn.ts";
 
@@ -52,6 +53,8 @@ export class Keyring {
   readonly #ownId: Bytes;
   /** With whom a new session is to begin before they are written to. */
   readonly #outdated = new Set<Fingerprint>();
+  /** Who seems to have lost what they were given. */
+  readonly losses: Losses = new Losses();
   /** Of whom the person was told that they cannot be written to. */
   readonly #unreached = new Set<Fingerprint>();
   /** When a new session was last wanted because a box did not fit. */
@@ -166,6 +169,7 @@ export class Keyring {
     if (opened.kind === "opened") {
       this.#outdated.delete(opened.peer.fingerprint); // they have that session for certain
       this.reached(opened.peer.fingerprint);
+      if (opened.isAnew) this.losses.count(opened.peer.fingerprint);
     }
     if (opened.kind === "unopenable" && opened.isRouted) this.#doubt(opened.peer, nowMs);
     return opened;
@@ -378,6 +382,7 @@ export class Keyring {
     }
     this.#requests.forget(of);
     this.#outdated.add(of);
+    this.losses.count(of);
   }
 
   #mayAnswer(nowMs: number): boolean {

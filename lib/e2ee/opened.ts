@@ -39,6 +39,8 @@ export type Opened =
     readonly sessionId: Bytes;
     /** SHA-256 of the whole box, 32 bytes: a name for the message that both sides can compute. */
     readonly boxHash: Bytes;
+    /** There when it begins a session beside one that worked: its author may have lost what they were given. */
+    readonly isAnew?: true;
   }
   /** The very same bytes were opened before; drop it in silence. */
   | { readonly kind: "repeat" }

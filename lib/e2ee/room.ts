@@ -323,6 +323,14 @@ export class Room {
    */
   handed(who: Fingerprint, keyId: string): void {
     this.#speaker.handed(who, keyId);
+  }
+
+  /**
+   * Notes that a member may have lost our keys: they are handed over again.
+   * @param who the member
+   */
+  lost(who: Fingerprint): void {
+    this.#speaker.lost(who);
     this.#changed.add("speaker");
   }
 

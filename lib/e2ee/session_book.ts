@@ -293,11 +293,12 @@ export class SessionBook {
       const { session, peer, plaintext, n } = await answerSession(this.#owner, this.#prekeys, box, options);
       const sessions = this.#admit(peer.fingerprint, options.nowMs);
       if (sessions === undefined) return unopenable("full", peer.fingerprint);
+      const anew = sessions.isAnswered ? { isAnew: true } as const : {};
       // The commit: no await from here on, so that the prekey dies exactly when the session is there.
       const { oneTimePrekeyId } = box.x3dh;
       if (oneTimePrekeyId !== undefined) this.#setPrekeys(withoutOneTimePrekey(this.#prekeys, oneTimePrekeyId));
       const newest = sessions.adopt(session, peer, options.nowMs);
-      return { kind: "opened", peer: newest, plaintext, n, sessionId: session.id, boxHash: options.boxHash };
+      return { kind: "opened", peer: newest, plaintext, n, sessionId: session.id, boxHash: options.boxHash, ...anew };
     } catch (error) {
       return unopenable(reasonOf(error), await claimedPeer(box));
     }
