@@ -131,6 +131,6 @@ export function isMeant(
   const kind = conversation.stream.startsWith("room/") ? "room" : "person";
   if (target.kind !== undefined && target.kind !== kind) return false;
   const typed = target.name.replace(/[\s-]/gu, "").toUpperCase();
-  return foldedText(conversation.name) === foldedText(target.name) ||
+  return foldedText(conversation.name) === foldedText(target.name.replace(/^#/u, "")) ||
     (kind === "person" && conversation.stream === `inbox/${typed}`);
 }
