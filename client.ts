@@ -84,6 +84,7 @@ async function chat(flags: ClientFlags, caller: ChatCaller, streams: Streams): P
       policy,
       roomName: room,
       session: start?.command,
+      receipts: flags.receipts,
       words,
       state: person.chatState,
       store: person.store,

@@ -26,8 +26,10 @@ export function gatherChanges(
   const codes = more.sessions.takeChanges();
   const rooms = parts.rooms.takeChanges();
   const outbox = outboxChanges(parts.sending.takeChanges(), more.relay);
+  const receipts = parts.receipts.takeChanges();
   const history = more.history.takeChanges();
   const hasSessions = sessions.peers.length > 0 || sessions.prekeys !== undefined || sessions.forgotten !== undefined;
-  const isChanged = hasSessions || [peers, cursors, codes, rooms, outbox, history].some(({ length }) => length > 0);
-  return isChanged ? { sessions, peers, cursors, codes, rooms, outbox, history } : undefined;
+  const isChanged = hasSessions ||
+    [peers, cursors, codes, rooms, outbox, receipts, history].some(({ length }) => length > 0);
+  return isChanged ? { sessions, peers, cursors, codes, rooms, outbox, receipts, history } : undefined;
 }

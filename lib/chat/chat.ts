@@ -30,6 +30,7 @@ import type { ChatOptions } from "./chat_options.ts";
 import { type ChatParts, makeParts } from "./chat_parts.ts";
 import { LinkWatch } from "./link_watch.ts";
 import type { Keyring } from "./keyring.ts";
+import { giveUpKeys } from "./keys_awaited.ts";
 import { Obeying } from "./obeying.ts";
 import type { OutgoingLine } from "./outgoing.ts";
 import type { People } from "./people.ts";
@@ -90,9 +91,8 @@ export class Chat {
     this.#sessions = new SessionPlace({ owner: options, ...shared, isAlone, burnt: state?.codes });
     this.#obeying = new Obeying({
       isAlone,
+      ...parts,
       writing,
-      sending,
-      presence,
       rooms: this.#roomCommands,
       sessions: this.#sessions,
       keys: new KeyCommands(people, certificate),
@@ -184,6 +184,7 @@ export class Chat {
         assertNever(input);
     }
     if (this.#isEntered) this.#presence.askNext(turn);
+    if (this.#isEntered) await this.#parts.receipts.pump(turn);
     if (this.#sessions.end !== undefined || this.#rooms.failure !== undefined) this.#leave(turn);
     await this.#finishIfDone(turn);
     this.#askToWake(turn);
@@ -227,11 +228,14 @@ export class Chat {
       case "accepted":
         return await this.#accepted(message, turn);
       case "refused":
+        this.#parts.receipts.answered(message.id);
         await this.#rooms.refused(message, turn);
         await this.#sending.refused(message.id, message, turn);
         return await this.#proceed(turn);
       case "acceptedMany":
         return await this.#sending.keyed(this.#rooms.handedOver(message, body, turn), turn);
+      case "aboutYou":
+        return this.#parts.knowledge.answered(message, body, turn);
       case "bundle":
         await this.#keyring.answered(message, body, { ...turn, people: this.#people });
         return await this.#sending.pump(turn);
@@ -247,6 +251,7 @@ export class Chat {
   async #welcome({ generation }: Extract<RelayMessage, { t: "welcome" }>, turn: Turn): Promise<void> {
     if (this.#phase !== "calling") throw new ProtocolError("Cannot be welcomed twice");
     this.#phase = "entering";
+    this.#parts.knowledge.linked(turn.nowMs);
     if (!await this.#keyring.rotate({ ...turn, mayForget: false })) await this.#keyring.publish(turn);
     const after = this.#receiving.cursor(this.#inboxStream);
     const subscribe = { t: "subscribe", stream: this.#inboxStream, after } as const;
@@ -267,7 +272,7 @@ export class Chat {
       await this.#rooms.hear(message, body, turn);
       return await this.#proceed(turn);
     }
-    if (message.t === "subscribed") this.#receiving.begin(stream, message);
+    if (message.t === "subscribed") this.#receiving.inboxBegins(message, turn);
     else {
       this.#receiving.beginAnew(stream, message);
       notice(turn, "reset", "The relay started a new log: what it held for you and did not hand over is lost");
@@ -312,6 +317,7 @@ export class Chat {
   async #accepted(message: Extract<RelayMessage, { t: "accepted" }>, turn: Turn): Promise<void> {
     const { id, stream, at } = message;
     const isOurs = this.#sending.isPublished(id, stream);
+    this.#parts.receipts.answered(id);
     // What is not ours moves nothing: an invented place would hide the messages before it.
     if (isOurs && stream === this.#inboxStream) this.#receiving.advance(message);
     if (stream.startsWith("room/")) {
@@ -331,13 +337,7 @@ export class Chat {
 
   async #tick(turn: Turn): Promise<void> {
     this.#wakeAtMs = undefined;
-    for (const fingerprint of this.#keyring.expire(turn.nowMs)) {
-      const person = this.#people.get(fingerprint);
-      // They left meanwhile, which was told, or wrote to us, which brought their keys.
-      if (person === undefined || !person.isHere || this.#keyring.hasSession(fingerprint)) continue;
-      const { handle } = person.certificate;
-      this.#keyring.tellUnreached(fingerprint, { handle, why: "the relay gave no keys for them" }, turn);
-    }
+    giveUpKeys(this.#keyring, this.#people, turn);
     const mayForget = this.#receiving.hasCaughtUp(this.#inboxStream);
     if (this.#isEntered) await this.#keyring.rotate({ ...turn, mayForget });
     this.#sessions.expire(turn);
@@ -349,13 +349,15 @@ export class Chat {
     if (this.#leaveDueMs === undefined || this.#phase === "finished") return;
     const { failure } = this.#rooms;
     const isLate = turn.nowMs >= this.#leaveDueMs;
-    const isAnswered = this.#sending.lines.isEmpty && this.#presence.questions.isEmpty;
+    const { knowledge } = this.#parts;
+    const isAnswered = this.#sending.lines.isEmpty && this.#presence.questions.isEmpty && knowledge.isEmpty;
     if (isAnswered && this.#phase === "leaving" && !this.#hasLeftRooms) {
       // Who keeps nothing never comes back: nobody is to seal for them from now on.
       this.#hasLeftRooms = true;
       if (this.#options.identity.life === "ephemeral") await this.#rooms.leaveAll(turn);
     }
     if (!isLate && failure === undefined && (!isAnswered || this.#rooms.isBusy)) return;
+    if (this.#phase === "leaving") await this.#parts.receipts.flush(turn);
     this.#phase = "finished";
     turn.effects.push({ kind: "finish", ...(failure === undefined ? this.#sessions.end : { error: failure }) });
   }
@@ -367,6 +369,7 @@ export class Chat {
       this.#presence.nextDueMs() ?? Infinity,
       this.#sessions.nextDueMs() ?? Infinity,
       this.#isEntered ? this.#rooms.nextDueMs(turn.nowMs) : Infinity,
+      this.#isEntered ? this.#parts.receipts.nextDueMs() : Infinity,
       this.#leaveDueMs ?? Infinity,
     );
     if (atMs === this.#wakeAtMs || atMs === Infinity) return; // nothing is due before the relay lets us in

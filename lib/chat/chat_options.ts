@@ -24,6 +24,8 @@ export interface ChatOptions {
   readonly room?: string | undefined;
   /** How the one session by code begins that the client is there for; it is in no room then. */
   readonly session?: SessionCommand | undefined;
+  /** Whether people are told what we have read, and we what they have; they are, without it. */
+  readonly receipts?: boolean;
   /** What codes are made of. */
   readonly words: WordList;
   /** Where the last run of this identity stood; nothing at the first. */

@@ -8,14 +8,19 @@ import { type RandomBytes, secureRandom } from "../crypto/random.ts";
 import type { Certificate } from "../e2ee/certificate.ts";
 import type { Identity } from "../e2ee/identity.ts";
 import type { Fingerprint } from "../wire/messages.ts";
+import type { SessionCommand } from "./commands.ts";
+import { Delivery } from "./delivery.ts";
+import type { Place } from "./events.ts";
 import { Keyring } from "./keyring.ts";
 import { decodeKeptLine } from "./outbox_line.ts";
 import { People } from "./people.ts";
 import { Presence } from "./presence.ts";
+import { Receipts } from "./receipts.ts";
 import { Receiving } from "./receiving.ts";
 import { takeInvitation } from "./room_invitations.ts";
 import { Rooms } from "./rooms.ts";
 import { Sending } from "./sending.ts";
+import { ServerKnowledge } from "./server_knowledge.ts";
 import { Showing } from "./showing.ts";
 import type { ChatState } from "./state.ts";
 
@@ -27,6 +32,10 @@ export interface ChatPartsOptions {
   readonly certificate: Certificate;
   /** The relay, as the link proved it. */
   readonly relay: { readonly fingerprint: Fingerprint; readonly publicBytes: Bytes };
+  /** How the one session by code begins that the client is there for; nothing is said there of what is read. */
+  readonly session?: SessionCommand | undefined;
+  /** Whether people are told what we have read, and we what they have. */
+  readonly receipts?: boolean;
   /** Where the last run of this identity stood. */
   readonly state?: ChatState | undefined;
   /** Where keys, nonces and ids come from. */
@@ -49,6 +58,12 @@ export interface ChatParts {
   readonly rooms: Rooms;
   /** What shows texts. */
   readonly showing: Showing;
+  /** What counts them. */
+  readonly delivery: Delivery;
+  /** What confirms them. */
+  readonly receipts: Receipts;
+  /** What the relay is asked about us. */
+  readonly knowledge: ServerKnowledge;
 }
 
 /**
@@ -62,7 +77,10 @@ export async function makeParts(options: ChatPartsOptions, nowMs: number): Promi
   const { identity, certificate: own, relay, state, random = secureRandom } = options;
   const people = new People(state?.peers);
   const keyring = await Keyring.create({ identity, certificate: own }, { nowMs, random, stored: state?.sessions });
-  const showing = new Showing(people);
+  const delivery = new Delivery(`inbox/${own.fingerprint}`, nowMs);
+  const showing = new Showing(people, delivery);
+  const isOn = options.receipts !== false && options.session === undefined;
+  const receipts = new Receipts({ isOn, people, keyring, delivery, stored: state?.receipts ?? [], nowMs });
   const presence = new Presence({
     own: own.fingerprint,
     people,
@@ -75,6 +93,8 @@ export async function makeParts(options: ChatPartsOptions, nowMs: number): Promi
   const sending = new Sending({
     people,
     keyring,
+    delivery,
+    receipts,
     channel: (room) => rooms.channel(room),
     hasCaughtUp: (stream) => receiving.hasCaughtUp(stream),
   });
@@ -99,6 +119,7 @@ export async function makeParts(options: ChatPartsOptions, nowMs: number): Promi
     people,
     keyring,
     showing,
+    receipts,
     rooms: {
       key: (plaintext, peer, turn) => rooms.key(plaintext, peer, turn),
       invited: (content, by, turn) => takeInvitation({ rooms, people }, { content, by }, turn),
@@ -106,5 +127,15 @@ export async function makeParts(options: ChatPartsOptions, nowMs: number): Promi
     relay: relay.fingerprint,
     cursors: state?.cursors ?? [],
   });
-  return { people, keyring, presence, receiving, sending, rooms, showing };
+  const knowledge = new ServerKnowledge((stream) => {
+    const id = stream.slice(stream.indexOf("/") + 1);
+    if (stream.startsWith("inbox/")) return placeOfPerson(id === own.fingerprint ? own : people.get(id)?.certificate);
+    const channel = rooms.channel(id);
+    return channel && { room: channel.room.name };
+  });
+  return { people, keyring, presence, receiving, sending, rooms, showing, delivery, receipts, knowledge };
+}
+
+function placeOfPerson(certificate: Certificate | undefined): Place | undefined {
+  return certificate && { to: certificate.handle };
 }

@@ -9,6 +9,7 @@
 
 import { closestString } from "@std/text/closest-string";
 import { UserError } from "../bytes/errors.ts";
+import type { EventId } from "../wire/messages.ts";
 import { readFingerprint } from "./fingerprint.ts";
 
 /** What a line asks for. */
@@ -20,6 +21,9 @@ export type Command =
   | RoomCommand
   | SessionCommand
   | HistoryCommand
+  | { readonly kind: "delivery" | "serverKnows" }
+  /** Private texts were seen: said by a program, or by a terminal at which somebody is. */
+  | { readonly kind: "read"; readonly ids: readonly EventId[] }
   | { readonly kind: "help" }
   | { readonly kind: "quit" }
   /** An empty line. */
@@ -103,6 +107,18 @@ const COMMANDS: readonly CommandRow[] = [
   { name: "history", usage: "[1-1000] [name|#room]", help: "show the last of what was written", read: readHistory },
   { name: "search", usage: "<text>", help: "find it in what was written", read: readSearch },
   { name: "forget", usage: "<name|#room>", help: "delete what was written there, here", read: readForget },
+  {
+    name: "delivery",
+    usage: "",
+    help: "show what became of messages",
+    read: (rest) => rest === "" ? { kind: "delivery" } : undefined,
+  },
+  {
+    name: "what-the-server-knows",
+    usage: "",
+    help: "show what the relay holds about you",
+    read: (rest) => rest === "" ? { kind: "serverKnows" } : undefined,
+  },
   { name: "help", usage: "", help: "show this", read: (rest) => rest === "" ? { kind: "help" } : undefined },
   { name: "quit", usage: "", help: "send what is pending and leave", read: readQuit },
   { name: "exit", usage: "", help: "the same as /quit", read: readQuit },

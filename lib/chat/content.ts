@@ -6,6 +6,7 @@
  */
 
 import { decodeBase64Url, encodeBase64Url } from "@std/encoding/base64url";
+import { decodeHex, encodeHex } from "@std/encoding/hex";
 import * as v from "valibot";
 import { DecodeError, UserError } from "../bytes/errors.ts";
 import { type Bytes, U64_MAX } from "../bytes/writer.ts";
@@ -16,6 +17,9 @@ import type { EventId, Fingerprint } from "../wire/messages.ts";
 
 /** The longest topic, in characters as JavaScript counts them. */
 export const TOPIC_MAX_CHARS = 512;
+
+/** How many boxes one receipt names: padded, it is no longer than a text of a page. */
+export const RECEIPT_BOXES_MAX = 64;
 
 /** A message to one person, or of a room. */
 export type Content = PrivateContent | RoomContent;
@@ -38,7 +42,18 @@ export type PrivateContent =
     | { readonly kind: "text" }
     /** Its sender adds us to a room that is found no other way. */
     | { readonly kind: "invitation"; readonly to: Fingerprint; readonly topic: string }
+    | Receipt
   );
+
+/** What became of texts of ours; its text is empty. It names 1 to {@linkcode RECEIPT_BOXES_MAX} boxes, each once. */
+export interface Receipt {
+  /** That it is one. */
+  readonly kind: "receipt";
+  /** What their client opened and kept: the SHA-256 of whole boxes, 64 digits of lower-case hexadecimal each. */
+  readonly delivered: readonly string[];
+  /** What was shown to the person too. */
+  readonly read: readonly string[];
+}
 
 /** A message of a room; its text is the topic when its kind says so, and empty to have none. */
 export interface RoomContent extends ContentBase {
@@ -51,15 +66,18 @@ export interface RoomContent extends ContentBase {
 const ID32 = v.pipe(v.string(), v.regex(/^[A-Z2-7]{51}[AQ]$/));
 const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(U64_MAX));
 const BASE = { id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)), sentAt: COUNT };
+/** 32 bytes; the last character carries four bits. */
+const DIGEST = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/));
+const BOXES = v.pipe(v.array(DIGEST), v.maxLength(RECEIPT_BOXES_MAX));
 const ROOM = {
   ...BASE,
   m: v.pipe(COUNT, v.minValue(1)),
   count: COUNT,
-  /** 32 bytes; the last character carries four bits. */
-  digest: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/)),
+  digest: DIGEST,
 };
 
 const HEAD = v.union([
+  v.object({ kind: v.literal("receipt"), ...BASE, room: v.null(), delivered: BOXES, read: BOXES }),
   v.object({ kind: v.literal("text"), ...BASE, room: v.null() }),
   v.object({
     kind: v.literal("invitation"),
@@ -100,9 +118,27 @@ export function decodeContent(plaintext: Bytes): Content {
     return { kind, id, sentAtMs, text, claims };
   }
   if (result.output.kind === "text") return { kind: "text", id, room: null, sentAtMs, text };
+  if (result.output.kind === "receipt") return { id, room: null, sentAtMs, text, ...receiptOf(result.output, text) };
   const { to, topic } = result.output;
   assertRoomName(text);
   return { kind: "invitation", id, room: null, sentAtMs, text, to, topic };
+}
+
+function receiptOf(head: Pick<Receipt, "delivered" | "read">, text: string): Receipt {
+  const [delivered, read] = [head.delivered.map(hexOf), head.read.map(hexOf)];
+  const { size } = new Set([...delivered, ...read]);
+  if (size !== delivered.length + read.length || size === 0 || size > RECEIPT_BOXES_MAX || text !== "") {
+    throw new DecodeError("Cannot decode receipt: it names too much, nothing, or something twice");
+  }
+  return { kind: "receipt", delivered, read };
+}
+
+function hexOf(digest: string): string {
+  return encodeHex(decodeBase64Url(digest));
+}
+
+function digestOf(hex: string): string {
+  return encodeBase64Url(decodeHex(hex));
 }
 
 function assertRoomName(name: string): void {
@@ -116,7 +152,14 @@ function assertRoomName(name: string): void {
 
 function fieldsOf(content: Content): object {
   if (!("claims" in content)) {
-    return content.kind === "text" ? { room: null } : { room: null, to: content.to, topic: content.topic };
+    switch (content.kind) {
+      case "text":
+        return { room: null };
+      case "invitation":
+        return { room: null, to: content.to, topic: content.topic };
+      case "receipt":
+        return { room: null, delivered: content.delivered.map(digestOf), read: content.read.map(digestOf) };
+    }
   }
   const { m, tally: { count, digest } } = content.claims;
   return { m, count, digest: encodeBase64Url(digest) };

@@ -328,6 +328,7 @@ export class DirectChat {
       case "help":
         turn.effects.push({ kind: "show", event: { type: "notice", code: "help", text: directHelp(), ...refOf(ref) } });
         return;
+      case "read": // that it is kept is all that is said here
       case "nothing":
         return;
       default:

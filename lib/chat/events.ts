@@ -8,7 +8,9 @@ import type { UserErrorCode } from "../bytes/errors.ts";
 import type { RemoveReason } from "../e2ee/membership_op.ts";
 import type { RoomKind } from "../e2ee/membership_state.ts";
 import type { Role } from "../e2ee/roster.ts";
-import type { EventId, Fingerprint, LeftReason } from "../wire/messages.ts";
+import type { About } from "../wire/about.ts";
+import type { EventId, Fingerprint, LeftReason, StreamName } from "../wire/messages.ts";
+import type { ConversationCounts } from "./delivery.ts";
 import type { HistoryEvent } from "./history_events.ts";
 
 /**
@@ -117,6 +119,21 @@ export interface Unshown {
   readonly late?: true;
   /** There when that run may have shown it: who has its id has it. */
   readonly again?: true;
+}
+
+/**
+ * A private text of one's own is kept by its reader's client (`delivered`), or was seen by its reader (`read`), as that
+ * client says; each is told once.
+ */
+export interface ReceiptEvent<T extends "delivered" | "read"> extends Omit<Member, "handle"> {
+  /** Which of the two. */
+  readonly type: T;
+  /** The id that `accepted` carried. */
+  readonly id: EventId;
+  /** Who says so. */
+  readonly by: string;
+  /** The relay's time of it. */
+  readonly at: number;
 }
 
 /** One thing to tell the person. Times are milliseconds since 1970, UTC. */
@@ -232,6 +249,25 @@ export type ChatEvent =
     readonly ref?: Ref;
   }
   | HistoryEvent
+  | ReceiptEvent<"delivered">
+  | ReceiptEvent<"read">
+  /** What became of messages since the client started. */
+  | {
+    readonly type: "delivery";
+    readonly since: number;
+    readonly conversations: readonly ConversationCounts[];
+    readonly ref?: Ref;
+  }
+  /** What the relay says that it holds about us. */
+  | {
+    readonly type: "serverKnows";
+    /** Since when we are linked. */
+    readonly linkedAt: number;
+    readonly about: About;
+    /** What the streams in it are called here, as far as we know. */
+    readonly places: Readonly<Record<StreamName, Place>>;
+    readonly ref?: Ref;
+  }
   | {
     readonly type: "users";
     /** The current room, empty in none. */

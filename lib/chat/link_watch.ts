@@ -46,12 +46,15 @@ export class LinkWatch {
    * @param turn time and effects
    */
   lost({ why, isRenewal = false }: { readonly why: string; readonly isRenewal?: boolean }, turn: Turn): void {
-    const { parts: { presence, keyring, receiving, sending, rooms, showing }, sessions } = this.#options;
+    const { parts, sessions } = this.#options;
+    const { presence, keyring, receiving, sending, receipts, knowledge, rooms, showing } = parts;
     const isQuiet = isRenewal && this.#state !== "lost" && this.#state !== "catchingUp";
     presence.unlink();
     keyring.unlink();
     receiving.unlink();
     sending.unlink(isQuiet);
+    receipts.unlink(turn.nowMs);
+    knowledge.unlink(turn);
     rooms.unlink(turn);
     sessions.unlink(turn);
     const isNews = this.#state !== "lost" && !isQuiet;
@@ -68,6 +71,7 @@ export class LinkWatch {
    */
   back({ nowMs, effects }: Turn): void {
     effects.push({ kind: "entered" });
+    this.#options.parts.receipts.link();
     if (this.#state === "lost") this.#state = "catchingUp";
     else if (this.#state !== "renewing") return;
     this.#linkedAtMs = nowMs;

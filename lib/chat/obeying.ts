@@ -5,12 +5,15 @@
 
 import { assertNever, UserError } from "../bytes/errors.ts";
 import { type Command, helpLines } from "./commands.ts";
+import type { Delivery } from "./delivery.ts";
 import type { Ref } from "./events.ts";
 import type { HistoryCommands } from "./history_commands.ts";
 import type { KeyCommands } from "./key_commands.ts";
 import type { Presence } from "./presence.ts";
+import type { Receipts } from "./receipts.ts";
 import type { RoomCommands } from "./room_commands.ts";
 import type { Sending } from "./sending.ts";
+import type { ServerKnowledge } from "./server_knowledge.ts";
 import { type SessionPlace, tellError } from "./session_place.ts";
 import type { Turn } from "./turn.ts";
 import type { Writing } from "./writing.ts";
@@ -25,6 +28,12 @@ export interface ObeyingOptions {
   readonly sending: Sending;
   /** What asks who is there. */
   readonly presence: Presence;
+  /** What counts what became of lines. */
+  readonly delivery: Delivery;
+  /** What asks the relay what it holds. */
+  readonly knowledge: ServerKnowledge;
+  /** What confirms what was read. */
+  readonly receipts: Receipts;
   /** What answers about rooms. */
   readonly rooms: RoomCommands;
   /** What answers about sessions by code. */
@@ -106,6 +115,12 @@ export class Obeying {
       case "search":
       case "forget":
         return this.#options.history.obey(command, ref, turn);
+      case "delivery":
+        return this.#showDelivery(ref, turn);
+      case "serverKnows":
+        return this.#options.knowledge.ask(ref, turn);
+      case "read":
+        return this.#options.receipts.read(command.ids, turn.nowMs);
       case "help":
         turn.effects.push({
           kind: "show",
@@ -119,6 +134,13 @@ export class Obeying {
       default:
         assertNever(command);
     }
+  }
+
+  #showDelivery(ref: Ref | undefined, turn: Turn): void {
+    const { sinceMs: since } = this.#options.delivery;
+    const conversations = this.#options.delivery.all();
+    const refField = ref === undefined ? {} : { ref };
+    turn.effects.push({ kind: "show", event: { type: "delivery", since, conversations, ...refField } });
   }
 
   #checkHasRooms(): void {
@@ -143,6 +165,7 @@ function needsRelay(command: Command): boolean {
     case "remove":
     case "promote":
     case "session":
+    case "serverKnows":
       return true;
     case "topic":
       return command.text !== undefined;

@@ -8,12 +8,11 @@
 import { AuthError, DecodeError, ProtocolError, UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import { isSenderKey } from "../e2ee/sender_key.ts";
-import type { Cursor, EventId, Fingerprint, StreamName } from "../wire/messages.ts";
+import type { Cursor, EventId, Fingerprint, RelayMessage, StreamName } from "../wire/messages.ts";
 import { decodeContent, type PrivateContent } from "./content.ts";
-import { showKept } from "./history.ts";
-import type { Keyring } from "./keyring.ts";
-import type { People, Person } from "./people.ts";
-import type { Showing } from "./showing.ts";
+import type { CountedPlace } from "./delivery.ts";
+import type { Person } from "./people.ts";
+import type { ReceivingOptions } from "./receiving_options.ts";
 import type { CursorChange, StoredCursor } from "./state.ts";
 import { notice, type Turn } from "./turn.ts";
 
@@ -43,30 +42,6 @@ interface Position extends Omit<StoredCursor, "relay" | "stream"> {
   readonly isAnew?: true;
 }
 
-/** What takes what comes in private and belongs to rooms. */
-export interface RoomPost {
-  /** Takes a sender key, as it was opened, from whose session. */
-  readonly key: (plaintext: Bytes, peer: Fingerprint, turn: Turn) => Promise<void>;
-  /** Takes an invitation of somebody who was introduced. */
-  readonly invited: (content: Extract<PrivateContent, { kind: "invitation" }>, by: Person, turn: Turn) => Promise<void>;
-}
-
-/** What `Receiving` is made from. */
-export interface ReceivingOptions {
-  /** Who was shown. */
-  readonly people: People;
-  /** What opens boxes. */
-  readonly keyring: Keyring;
-  /** What shows texts. */
-  readonly showing: Showing;
-  /** Takes what came in private and belongs to rooms. */
-  readonly rooms: RoomPost;
-  /** The relay that streams are read from. */
-  readonly relay: Fingerprint;
-  /** How far streams were read in earlier runs, on whatever relay. */
-  readonly cursors: readonly StoredCursor[];
-}
-
 /** How many messages of authors who were not introduced yet may wait; the answer is one question away. */
 export const HELD_MAX = 64;
 
@@ -75,6 +50,8 @@ interface HeldMessage {
   readonly from: Fingerprint;
   readonly content: PrivateContent;
   readonly head: EventHead;
+  /** SHA-256 of what it was sealed in. */
+  readonly boxHash: Bytes;
 }
 
 /** The events of one client on their way in. */
@@ -150,6 +127,42 @@ export class Receiving {
       throw new ProtocolError("Cannot begin a stream at a cursor of another log");
     }
     this.#move(stream, { generation: saved.generation, seq: saved.seq, at: saved.at });
+  }
+
+  /**
+   * Counts the places that a stream has lost after ours, as the relay says where it begins.
+   * @param subscribed the stream, its last place, and the oldest that can be read if that is not the next after ours
+   * @returns how many; 0 where nobody knows which place comes first
+   * @throws {ProtocolError} when it cannot be so
+   */
+  lostAtStart({ stream, head, oldest }: Extract<RelayMessage, { t: "subscribed" }>): number {
+    const place = this.#positions.get(stream);
+    if (oldest === undefined || place === undefined) return 0;
+    if (oldest > head + 1) throw new ProtocolError("Cannot begin a stream after its end");
+    return place.isAnew ? 0 : Math.max(0, oldest - place.seq - 1);
+  }
+
+  /**
+   * Moves a stream's place over what it has lost.
+   * @param stream the stream
+   * @param count how many places
+   */
+  skip(stream: StreamName, count: number): void {
+    const place = this.#positions.get(stream);
+    if (place !== undefined && count > 0) this.#move(stream, { ...place, seq: place.seq + count });
+  }
+
+  /**
+   * Tells what our inbox has lost, and goes on behind that.
+   * @param subscribed where the relay begins
+   * @param turn time and effects
+   */
+  inboxBegins(subscribed: Extract<RelayMessage, { t: "subscribed" }>, turn: Turn): void {
+    this.begin(subscribed.stream, subscribed);
+    const count = this.lostAtStart(subscribed);
+    if (count === 0) return;
+    this.skip(subscribed.stream, count);
+    this.#options.showing.gap(this.#inbox(subscribed), { count }, turn);
   }
 
   /**
@@ -270,11 +283,9 @@ export class Receiving {
    */
   async event(head: EventHead, body: Bytes, turn: Turn): Promise<void> {
     const missing = this.advance(head);
-    if (missing === undefined) return;
-    if (missing > 0) {
-      const place = { to: this.#options.keyring.ownHandle };
-      showKept(turn, { type: "gap", place, count: missing }, { stream: head.stream, isLasting: true });
-    }
+    const { showing } = this.#options;
+    if (missing === undefined) return showing.repeated(this.#inbox(head));
+    if (missing > 0) showing.gap(this.#inbox(head), { count: missing }, turn);
     try {
       await this.#open(head, body, turn);
     } catch (error) {
@@ -309,14 +320,14 @@ export class Receiving {
   async #open(head: EventHead, box: Bytes, turn: Turn): Promise<void> {
     const { keyring, people, rooms } = this.#options;
     const opened = await keyring.open(box, turn.nowMs);
-    if (opened.kind === "repeat") return;
+    if (opened.kind === "repeat") return this.#options.showing.repeated(this.#inbox(head));
     if (opened.kind === "unopenable") {
       const who = opened.peer === undefined ? undefined : people.get(opened.peer);
       // Nothing vouches for the name in it: anybody can put another's certificate there.
       const from = who === undefined ? "" : ` that says it is from ${who.certificate.handle}`;
       return notice(turn, "cannotOpen", `A message${from} could not be opened, ask to have it sent again`);
     }
-    const { peer, plaintext } = opened;
+    const { peer, plaintext, boxHash } = opened;
     const isKey = isSenderKey(plaintext);
     // Whoever writes in private can be answered, in whatever room they are.
     const heard = people.hear(peer, !isKey);
@@ -327,9 +338,13 @@ export class Receiving {
       const from = heard === undefined ? "" : ` from ${heard.person.certificate.handle}`;
       return notice(turn, "misplaced", `A message${from} was moved by the relay and is not shown`);
     }
-    if (heard === undefined) return this.#hold({ from: peer.fingerprint, content, head }, turn);
+    if (content.kind === "receipt") {
+      if (heard !== undefined) this.#options.receipts.take(heard.person, content, { ...turn, atMs: head.at });
+      return; // somebody whom the relay never showed was never written to
+    }
+    if (heard === undefined) return this.#hold({ from: peer.fingerprint, content, head, boxHash }, turn);
     await this.#showIntroduced(turn); // its author may have joined meanwhile: what came first is shown first
-    await this.#show(heard.person, { content, head }, turn);
+    await this.#show(heard.person, { content, head, boxHash }, turn);
   }
 
   /** Keeps a message whose author the relay never showed: its certificate alone could claim anybody's name. */
@@ -338,12 +353,20 @@ export class Receiving {
     else tellOfStranger(turn);
   }
 
-  async #show(person: Person, { content, head }: Omit<HeldMessage, "from">, turn: Turn): Promise<void> {
+  /** Our own inbox, as what is counted there. */
+  #inbox({ stream }: Pick<EventHead, "stream">): CountedPlace {
+    return { stream, place: { to: this.#options.keyring.ownHandle } };
+  }
+
+  async #show(person: Person, message: Omit<HeldMessage, "from">, turn: Turn): Promise<void> {
+    const { content, head, boxHash } = message;
+    if (content.kind === "receipt") return;
     if (content.kind === "invitation") return await this.#options.rooms.invited(content, person, turn);
     const { id, text, sentAtMs } = content;
     const place = { to: this.#options.keyring.ownHandle };
     const isLate = this.isLate(head);
     this.#options.showing.text(person, { id, text, sentAtMs, atMs: head.at, place, isLate }, turn);
+    this.#options.receipts.received(person.certificate.fingerprint, { id, boxHash }, turn.nowMs);
   }
 }
 

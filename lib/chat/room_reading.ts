@@ -9,7 +9,7 @@ import type { Certificate } from "../e2ee/certificate.ts";
 import type { OpenedRoomMessage, RoomHeard } from "../e2ee/room_heard.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import { decodeContent, type RoomContent } from "./content.ts";
-import { ofRoom, showKept } from "./history.ts";
+import type { CountedPlace } from "./delivery.ts";
 import type { People } from "./people.ts";
 import type { RoomChannel } from "./room_channel.ts";
 import type { Topic } from "./room_record.ts";
@@ -79,6 +79,7 @@ export class RoomReading {
       if (one.kind === "opened") this.#takeOpened(one.message, turn);
       else if (one.kind === "held") this.#takeHeld(one, turn);
       else if (one.kind === "refused") this.#tellRefused(one, turn);
+      else if (one.kind === "repeat") this.#options.showing.repeated(this.#conversation);
     }
   }
 
@@ -90,7 +91,7 @@ export class RoomReading {
   missed(count: number, turn: Turn): void {
     this.#toldMissing += count;
     this.#options.channel.missed();
-    showKept(turn, { type: "gap", place: this.#place, count }, ofRoom(this.#options.channel.room.id));
+    this.#options.showing.gap(this.#conversation, { count }, turn);
   }
 
   /**
@@ -118,6 +119,11 @@ export class RoomReading {
 
   get #place(): { readonly room: string } {
     return { room: this.#options.channel.room.name };
+  }
+
+  /** The room, as what is counted there. */
+  get #conversation(): CountedPlace {
+    return { stream: `room/${this.#options.channel.room.id}`, place: this.#place };
   }
 
   /** The relay keeps the key back, or its author leaves us out. */
@@ -229,8 +235,7 @@ export class RoomReading {
 
   #tellGap(who: Fingerprint, count: number, turn: Turn): void {
     if (count === 0) return;
-    const of = ofRoom(this.#options.channel.room.id);
-    showKept(turn, { type: "gap", place: this.#place, from: this.#nameOf(who), count }, of);
+    this.#options.showing.gap(this.#conversation, { from: this.#nameOf(who), count }, turn);
   }
 
   #nameOf(who: Fingerprint): string {

@@ -12,6 +12,7 @@ import type { OwnOpOutcome } from "./own_ops.ts";
 import type { EventHead } from "./receiving.ts";
 import type { PlacedOp } from "./room_news.ts";
 import { outcomeError } from "./room_outcomes.ts";
+import { skipLost } from "./room_lost.ts";
 import type { RoomPlace } from "./room_place.ts";
 import type { RoomStayOptions } from "./room_stay_options.ts";
 import { tellError } from "./session_place.ts";
@@ -256,6 +257,7 @@ export class RoomStay {
         return place.left(message, turn);
       case "subscribed":
         receiving.begin(message.stream, message);
+        if (skipLost({ receiving, place }, message, turn)) return;
         if (receiving.hasCaughtUp(message.stream)) channel.caughtUp();
         await this.#create(turn);
         return await channel.subscribed(turn);
@@ -282,7 +284,8 @@ export class RoomStay {
     turn: Turn,
   ): Promise<void> {
     const { place } = this.#options;
-    if (!place.channel.following.isOn || !this.#options.receiving().isNew(message)) return;
+    if (!place.channel.following.isOn) return;
+    if (!this.#options.receiving().isNew(message)) return place.read([{ kind: "repeat" }], turn);
     if (this.#resyncs(message, turn)) return;
     if (message.kind === "op") {
       const placed = await place.channel.op({ epoch: message.epoch, atMs: message.at }, body, turn);

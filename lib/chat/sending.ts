@@ -10,12 +10,14 @@ import { type Bytes, utf8 } from "../bytes/writer.ts";
 import { TEXT_MAX_BYTES } from "../e2ee/plaintext.ts";
 import { encodeClientMessage, type EventId, type Fingerprint, type StreamName } from "../wire/messages.ts";
 import { encodeContent } from "./content.ts";
+import type { Delivery } from "./delivery.ts";
 import { ofPerson, ofRoom, showKept } from "./history.ts";
 import type { Conversation } from "./history_events.ts";
 import type { Keyring } from "./keyring.ts";
 import type { KeptLine } from "./outbox_line.ts";
 import { Outgoing, type OutgoingChange, type OutgoingLine, type PublishedRoomMessage } from "./outgoing.ts";
 import { canBeReached, type People } from "./people.ts";
+import type { Receipts } from "./receipts.ts";
 import type { RoomChannel } from "./room_channel.ts";
 import type { Turn } from "./turn.ts";
 
@@ -25,6 +27,10 @@ export interface SendingOptions {
   readonly people: People;
   /** Who can be sealed for. */
   readonly keyring: Keyring;
+  /** Counts lines. */
+  readonly delivery: Delivery;
+  /** Remembers private texts until they are read. */
+  readonly receipts: Receipts;
   /** Gives a room of ours; `undefined` for one that we are in no more. */
   readonly channel: (room: Fingerprint) => RoomChannel | undefined;
   /** Tells whether all was read that was in a stream when we began to hear it. */
@@ -68,6 +74,7 @@ export class Sending {
    */
   restore(lines: readonly KeptLine[]): void {
     this.#lines.restore(lines);
+    for (const { line } of lines) if (line.kind === "text") this.#options.delivery.count("sent", line);
   }
 
   /**
@@ -116,6 +123,7 @@ export class Sending {
   async add(line: OutgoingLine, turn: Turn): Promise<void> {
     this.#checkLength(line);
     this.#lines.add(line);
+    if (line.kind === "text") this.#options.delivery.count("sent", line);
     const { id, kind, place, sentAtMs: sentAt, text, ref } = line;
     if (this.#tellsQueued && kind === "text") {
       const refField = ref === undefined ? {} : { ref };
@@ -190,6 +198,7 @@ export class Sending {
     this.#lines.settle(line.id);
     const { id, kind, place, sentAtMs, text, ref } = line;
     if (kind === "text") {
+      this.#options.delivery.count("accepted", line);
       const refField = ref === undefined ? {} : { ref };
       showKept(turn, { type: "accepted", id, place, at, sentAt: sentAtMs, text, ...refField }, this.#of(line));
     }
@@ -267,6 +276,7 @@ export class Sending {
       ? { ...base, kind, to: invitesTo, topic: line.topic ?? "" } as const
       : { ...base, kind: "text" } as const;
     const body = await keyring.seal(of, encodeContent(content), turn.nowMs);
+    if (kind === "text") await this.#options.receipts.sealed(of, id, body, turn.nowMs);
     this.#lines.publish(line, body.length);
     const message = { t: "publish", stream: line.stream, kind: "message", id } as const;
     turn.effects.push({ kind: "send", packet: encodeClientMessage(message, body) });

@@ -5,6 +5,7 @@
  */
 
 import type { EventId, Fingerprint } from "../wire/messages.ts";
+import type { CountedPlace, Delivery } from "./delivery.ts";
 import type { Place } from "./events.ts";
 import { ofPerson, ofRoom, showKept } from "./history.ts";
 import type { People, Person } from "./people.ts";
@@ -34,6 +35,7 @@ export interface ShownText {
 /** The texts that one person is shown. */
 export class Showing {
   readonly #people: People;
+  readonly #delivery: Delivery;
   /** Peers whose clock was pointed out. */
   readonly #skewed = new Set<Fingerprint>();
   #late = 0;
@@ -43,9 +45,11 @@ export class Showing {
   /**
    * Starts with nothing shown.
    * @param people who was met
+   * @param delivery counts what is missing or came again
    */
-  constructor(people: People) {
+  constructor(people: People, delivery: Delivery) {
     this.#people = people;
+    this.#delivery = delivery;
   }
 
   /**
@@ -62,6 +66,26 @@ export class Showing {
     showKept(turn, { type: "message", id, place, from, ...key, text, sentAt: sentAtMs, at: atMs, ...late }, of);
     const skewMs = Math.min(Math.abs(atMs - sentAtMs), Math.abs(turn.nowMs - sentAtMs));
     this.#watchClock(person, skewMs, turn);
+  }
+
+  /**
+   * Shows that messages are missing.
+   * @param conversation where
+   * @param gap how many, and of whom if that is known
+   * @param turn time and effects
+   */
+  gap(conversation: CountedPlace, gap: { readonly from?: string; readonly count: number }, turn: Turn): void {
+    this.#delivery.count("missing", conversation, gap.count);
+    const { stream, place } = conversation;
+    showKept(turn, { type: "gap", place, ...gap }, { stream, isLasting: true });
+  }
+
+  /**
+   * Notes that an event came again, and nothing was made of it.
+   * @param conversation where
+   */
+  repeated(conversation: CountedPlace): void {
+    this.#delivery.count("duplicates", conversation);
   }
 
   /**

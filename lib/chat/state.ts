@@ -73,6 +73,22 @@ export interface LineChange {
   readonly value: Bytes | undefined;
 }
 
+/** A private text of ours that nobody has read yet, as its reader says. */
+export interface StoredReceiptRow {
+  /** Whom it is for. */
+  readonly peer: Fingerprint;
+  /** The id of its event. */
+  readonly id: EventId;
+  /** What is known of it, see receipt_record.ts. */
+  readonly value: Bytes;
+}
+
+/** A text whose row takes the place of the one before; without a value there is none any more. */
+export interface ReceiptRowChange extends Omit<StoredReceiptRow, "value"> {
+  /** The new value. */
+  readonly value: Bytes | undefined;
+}
+
 /** What a client starts from. */
 export interface ChatState {
   /** Prekeys and ratchets; there are none before the first commit. */
@@ -87,6 +103,8 @@ export interface ChatState {
   readonly rooms?: readonly StoredRoomRow[];
   /** What was written and not accepted, on every relay. */
   readonly outbox?: readonly StoredLine[];
+  /** Private texts that nobody has read yet. */
+  readonly receipts?: readonly StoredReceiptRow[];
 }
 
 /** What is to be kept of one step, all or nothing. */
@@ -101,6 +119,8 @@ export interface ChatChanges {
   readonly rooms?: readonly RoomRowChange[];
   /** Of lines that wait for the relay. */
   readonly outbox?: readonly LineChange[];
+  /** Of private texts that nobody has read yet. */
+  readonly receipts?: readonly ReceiptRowChange[];
   /** Codes that were used up; with `untilMs: 0`, those to forget. */
   readonly codes?: readonly BurntCode[];
   /** What was told of conversations, in order. */

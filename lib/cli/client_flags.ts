@@ -43,6 +43,8 @@ export interface ClientFlags extends HistoryFlags {
   readonly inviteFile?: string;
   /** Whether an unknown relay is accepted; never beside `relayKey`. */
   readonly trustOnFirstUse: boolean;
+  /** Whether others are told what was read here, and the person what they have read. */
+  readonly receipts: boolean;
   /** Whether stdin and stdout carry JSON lines. */
   readonly json: boolean;
   /** Whether to tell more. */
@@ -158,6 +160,7 @@ export const CLIENT_FLAGS = {
   "export-passphrase-file": "text",
   "new-passphrase-file": "text",
   replace: "switch",
+  "no-receipts": "switch",
   json: "switch",
   verbose: "switch",
   help: "switch",
@@ -211,6 +214,7 @@ export function parseClientFlags(args: readonly string[]): ParsedClientFlags {
       ...relayKey,
       ...optional("inviteFile", given.text("invite-file")),
       trustOnFirstUse: given.has("trust-on-first-use") && relayKey.relayKey === undefined,
+      receipts: !given.has("no-receipts"),
       json: given.has("json"),
       verbose: given.has("verbose"),
     },

@@ -56,6 +56,8 @@ Options:
                           gives it in SOTTO_CODE or as its first line
   --trust-on-first-use    accept a relay that you have not met before;
                           --relay-key wins over it
+  --no-receipts           tell nobody what you have got and read, and be told
+                          by nobody
   --export-passphrase-file FILE
                           identity export, import: the passphrase of that file
   --new-passphrase-file FILE

@@ -8,8 +8,10 @@
 import * as v from "valibot";
 import { UserError } from "../bytes/errors.ts";
 import { type Command, HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, parseLine } from "../chat/commands.ts";
+import type { ConversationCounts } from "../chat/delivery.ts";
 import type { ChatEvent, Member, Place, Ref, RoomMember, Unshown } from "../chat/events.ts";
 import { isoTime } from "./iso.ts";
+import { knowledgeFields } from "./json_knowledge.ts";
 
 /** The version of the lines. */
 export const JSON_LINES_VERSION = 1;
@@ -38,6 +40,9 @@ export type ProgramEvent =
   }
   | { readonly type: "log"; readonly level: string; readonly event: string; readonly fields: object };
 
+/** How many ids one line of the type `read` may name. */
+export const READ_IDS_MAX = 1_000;
+
 /** A command and what the script put beside it. */
 export interface JsonCommand {
   /** What to do. */
@@ -52,6 +57,11 @@ const INPUT_LINE = v.variant("type", [
   v.object({ type: v.literal("say"), text: v.string(), room: v.optional(v.string()), ref: REF }),
   v.object({ type: v.literal("pm"), to: v.string(), text: v.string(), ref: REF }),
   v.object({ type: v.literal("users"), ref: REF }),
+  v.object({
+    type: v.literal("read"),
+    ids: v.pipe(v.array(v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/))), v.minLength(1), v.maxLength(READ_IDS_MAX)),
+    ref: REF,
+  }),
   v.object({
     type: v.literal("session"),
     action: v.picklist(["create", "join", "cancel"]),
@@ -127,6 +137,8 @@ function commandOf(input: v.InferOutput<typeof INPUT_LINE>): Command {
       return { kind: "pm", to: input.to, text: input.text };
     case "users":
       return { kind: "users" };
+    case "read":
+      return { kind: "read", ids: input.ids };
     case "session":
       return sessionOf(input.action, input.code);
     case "command":
@@ -287,6 +299,19 @@ function fieldsOf(event: ChatEvent | ProgramEvent): object {
       const times = { sentAt: isoTime(sentAt), at: isoTime(at) };
       return { type, id, ...placeOf(place), from, ...key, text, ...times, ...lateOf(event) };
     }
+    case "delivered":
+    case "read": {
+      const { type, id, by, at } = event;
+      const { handle: _, ...key } = memberOf({ ...event, handle: by });
+      return { type, id, by, ...key, at: isoTime(at) };
+    }
+    case "delivery": {
+      const { type, since, conversations, ref } = event;
+      const refField = ref === undefined ? {} : { ref };
+      return { type, since: isoTime(since), conversations: conversations.map(countsOf), ...refField };
+    }
+    case "serverKnows":
+      return knowledgeFields(event);
     case "accepted": {
       const { type, id, place, at, ref } = event;
       const refField = ref === undefined ? {} : { ref };
@@ -342,6 +367,15 @@ function lateOf({ late, again }: Unshown): Unshown {
 
 function memberOf({ handle, fingerprint, trust, distrusted }: Member): Member {
   return { handle, fingerprint, trust, ...(distrusted ? { distrusted } : {}) };
+}
+
+/** Of our own inbox nothing is sent, and in a room nobody says what they have. */
+function countsOf(counts: ConversationCounts): object {
+  const { place, isOwnInbox, sent, accepted, delivered, read, missing, duplicates } = counts;
+  const lost = { missing, duplicates };
+  if (isOwnInbox) return { ...placeOf(place), own: true, ...lost };
+  const ours = { ...placeOf(place), sent, accepted };
+  return "room" in place ? { ...ours, ...lost } : { ...ours, delivered, read };
 }
 
 function roomMemberOf(member: RoomMember): object {

@@ -9,6 +9,8 @@ import { spellFingerprint } from "../chat/fingerprint.ts";
 
 import type { ChatEvent, Peer, Place } from "../chat/events.ts";
 import { formatAddress } from "./address.ts";
+import { renderDelivery, renderReceipt } from "./render_delivery.ts";
+import { renderKnowledge } from "./render_knowledge.ts";
 import { renderHistory } from "./render_history.ts";
 import { dim, type Key, look, mark, name, room, stamp } from "./render_parts.ts";
 import { memberNames, renderRoom, renderTopicOf, renderUsers } from "./render_room.ts";
@@ -73,6 +75,13 @@ export function renderEvent(event: ChatEvent, options: RenderOptions): SafeText[
         options,
         event.type === "entry" ? renderEvent(event.entry, keptOptions(options)) : [],
       );
+    case "delivered":
+    case "read":
+      return options.showsOwn ? renderReceipt(event, options) : [];
+    case "delivery":
+      return renderDelivery(event);
+    case "serverKnows":
+      return renderKnowledge(event);
     case "users":
       return renderUsers(event);
     case "peers":

@@ -251,12 +251,12 @@ export class ClientHost {
   }
 
   async #begin(relay: KnownRelay): Promise<void> {
-    const { identity, certificate, roomName, session, words, state, linked } = this.#options;
+    const { identity, certificate, roomName, session, words, receipts = true, state, linked } = this.#options;
     if (this.#chat !== undefined) return; // it goes on over another link
     await linked?.(relay);
     this.#relay = relay;
     await this.#history.begin(relay);
-    const whatFor = { room: roomName, session, words };
+    const whatFor = { room: roomName, session, words, receipts };
     this.#chat = await Chat.create({ identity, certificate, relay, ...whatFor, state }, nowMs());
   }
 

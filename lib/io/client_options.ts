@@ -27,6 +27,8 @@ export interface ClientOptions {
   readonly roomName: string | undefined;
   /** How the one session by code begins that the client is there for, in no room. */
   readonly session?: SessionCommand | undefined;
+  /** Whether others are told what was read here; they are, without it. */
+  readonly receipts?: boolean;
   /** What codes are made of. */
   readonly words: WordList;
   /** Where the last run of this identity stood; nothing at the first, and for one that keeps nothing. */

@@ -15,6 +15,7 @@
  * | `cursors`  | `<relay>/<stream>`           | how far it was read, see cursor_codec.ts           |
  * | `rooms`    | `<relay>/<room>/<row>`       | see chat/room_record.ts and e2ee/room.ts           |
  * | `outbox`   | `<relay>/<id of the event>`  | see chat/outbox_line.ts                            |
+ * | `receipts` | `<peer>/<id of the event>`   | see chat/receipt_record.ts                         |
  * | `codes`    | a code that was used up      | until when it is remembered (ms) 8                 |
  *
  * The history has rows and a table of its own, see history_rows.ts and sealed_entries.ts.
@@ -28,7 +29,14 @@ import { ByteReader, fromUtf8 } from "../bytes/reader.ts";
 import { type Bytes, u64be, utf8 } from "../bytes/writer.ts";
 import type { BurntCode } from "../chat/burnt_codes.ts";
 import { decodePeerRecord, encodePeerRecord } from "../chat/peer_record.ts";
-import type { ChatChanges, ChatState, StoredLine, StoredRoomRow, StoredSessions } from "../chat/state.ts";
+import type {
+  ChatChanges,
+  ChatState,
+  StoredLine,
+  StoredReceiptRow,
+  StoredRoomRow,
+  StoredSessions,
+} from "../chat/state.ts";
 import { type Certificate, verifyCertificate } from "../e2ee/certificate.ts";
 import type { WrapOptions } from "../e2ee/data_key.ts";
 import { decodeIdentity, encodeIdentity, type Identity, idOf } from "../e2ee/identity.ts";
@@ -133,6 +141,7 @@ export class ClientStore {
         codes: await this.#all("codes", decodeBurntCode),
         rooms: await this.#all("rooms", decodeRoomRow),
         outbox: await this.#all("outbox", decodeOutboxRow),
+        receipts: await this.#all("receipts", decodeReceiptRow),
       };
     });
   }
@@ -230,7 +239,7 @@ export class ClientStore {
     const rows: RowChange[] = [{ table: "identity", key: IDENTITY, value: encoded }];
     if (before === undefined || equalBytes(before, encoded)) return rows;
     for (const key of [CERTIFICATE, NAME]) rows.push({ table: "identity", key, value: undefined });
-    for (const table of ["keys", "sessions", "cursors", "rooms", "outbox", CONVERSATIONS, HISTORY]) {
+    for (const table of ["keys", "sessions", "cursors", "rooms", "outbox", "receipts", CONVERSATIONS, HISTORY]) {
       for await (const { key } of this.#sealed.list(table)) rows.push({ table, key, value: undefined });
     }
     return rows;
@@ -259,6 +268,7 @@ function decodeBurntCode(key: Bytes, value: Bytes): BurntCode {
 }
 
 const OUTBOX_KEY = /^([A-Z2-7]{51}[AQ])\/[0-9a-f]{32}$/;
+const RECEIPT_KEY = /^([A-Z2-7]{51}[AQ])\/([0-9a-f]{32})$/;
 const ROOM_KEY = /^(?<relay>[A-Z2-7]{51}[AQ])\/(?<room>[A-Z2-7]{51}[AQ])\/(?<name>[a-z0-9/]{1,120})$/;
 
 function decodeRoomRow(key: Bytes, value: Bytes): StoredRoomRow {
@@ -275,7 +285,16 @@ function decodeOutboxRow(key: Bytes, value: Bytes): StoredLine {
   return { relay, value };
 }
 
-function chatRows({ sessions, peers, cursors, codes = [], rooms = [], outbox = [] }: ChatChanges): RowChange[] {
+function decodeReceiptRow(key: Bytes, value: Bytes): StoredReceiptRow {
+  const [, peer, id] = RECEIPT_KEY.exec(fromUtf8(key)) ?? [];
+  if (peer === undefined || id === undefined) {
+    throw new DecodeError("Cannot decode row of a receipt: its key is malformed");
+  }
+  return { peer, id, value };
+}
+
+function chatRows(changes: ChatChanges): RowChange[] {
+  const { sessions, peers, cursors, codes = [], rooms = [], outbox = [], receipts = [] } = changes;
   const rows: RowChange[] = [];
   if (sessions.prekeys !== undefined) rows.push({ table: "keys", key: PREKEYS, value: sessions.prekeys });
   if (sessions.forgotten !== undefined) rows.push({ table: "keys", key: FORGOTTEN, value: sessions.forgotten });
@@ -295,6 +314,7 @@ function chatRows({ sessions, peers, cursors, codes = [], rooms = [], outbox = [
   for (const { relay, room, name, value } of rooms) {
     rows.push({ table: "rooms", key: utf8(`${relay}/${room}/${name}`), value });
   }
+  for (const { peer, id, value } of receipts) rows.push({ table: "receipts", key: utf8(`${peer}/${id}`), value });
   for (const { relay, id, value } of outbox) rows.push({ table: "outbox", key: utf8(`${relay}/${id}`), value });
   return rows;
 }

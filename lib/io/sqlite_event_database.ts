@@ -122,6 +122,18 @@ export const EVENT_SQL = {
   bodiesFrom: "UPDATE streams SET bodies_from = ? WHERE id = ?",
   dropStream: "DELETE FROM streams WHERE id = ?",
   insertOp: "INSERT INTO ops VALUES (?, ?, ?, ?, ?)",
+  // The lengths first: whatever groups rows would take the bodies along.
+  received: "WITH o AS MATERIALIZED (SELECT publisher, ifnull(length(body), 0) AS bytes, at FROM records NOT INDEXED " +
+    "WHERE stream = ?), g AS MATERIALIZED (SELECT publisher, count(*) AS events, sum(bytes) AS bytes, " +
+    "min(at) AS firstAt, max(at) AS lastAt FROM o GROUP BY publisher) SELECT *, (SELECT count(*) FROM g) AS authors, " +
+    "(SELECT sum(events) FROM g) AS allEvents, (SELECT sum(bytes) FROM g) AS allBytes FROM g ORDER BY events DESC LIMIT ?",
+  // One look into each stream, and one at the first and the last of the events that are listed.
+  published: "WITH o AS MATERIALIZED (SELECT s.id, s.name, count(*) AS events, min(r.seq) AS first, " +
+    "max(r.seq) AS last FROM streams s CROSS JOIN records r INDEXED BY records_by_event ON r.stream = s.id AND " +
+    "r.publisher = ? WHERE s.name IS NOT NULL GROUP BY s.id) SELECT name AS stream, events, f.at AS firstAt, " +
+    "l.at AS lastAt, (SELECT count(*) FROM o) AS streams, (SELECT sum(events) FROM o) AS allEvents " +
+    "FROM (SELECT * FROM o ORDER BY events DESC LIMIT ?) AS t CROSS JOIN records f ON f.stream = t.id AND " +
+    "f.seq = t.first CROSS JOIN records l ON l.stream = t.id AND l.seq = t.last ORDER BY events DESC",
   readOps: "SELECT epoch, at, op FROM ops WHERE room = ? AND epoch > ? ORDER BY epoch LIMIT ?",
   departure: "SELECT epoch FROM ops INDEXED BY ops_departures WHERE room = ? AND is_departure = 1 " +
     "ORDER BY epoch DESC LIMIT 1 OFFSET ?",

@@ -17,6 +17,7 @@ import {
   EVENT_OVERHEAD_BYTES,
   type EventLog,
   type EventLogLimits,
+  type KeptAbout,
   type NewEvent,
   type Place,
   type ReadLimits,
@@ -27,6 +28,7 @@ import { roomOf } from "../relay/effects.ts";
 import { type LedgerFloor, type RecordMark, StreamLedger, type StreamState } from "../relay/stream_ledger.ts";
 import type { EventId, EventKind, Fingerprint, StreamName } from "../wire/messages.ts";
 import type { DataDir } from "./data_dir.ts";
+import { readAbout } from "./sqlite_event_about.ts";
 import { clearAway } from "./sqlite_event_clearing.ts";
 import {
   EVENT_FILE_NAME,
@@ -221,6 +223,18 @@ export class SqliteEventLog implements EventLog {
    */
   departure(room: Fingerprint, skip: number): number {
     return this.#ops.departure(room, skip);
+  }
+
+  /**
+   * Counts what is kept about an identity; see `EventLog.about`.
+   * @param identity whose
+   * @param most how many authors and streams are listed
+   * @returns what is in its inbox, and what it published
+   * @throws {UserError} `dataDirUnusable`, when the file cannot be read any more
+   */
+  about(identity: Fingerprint, most: number): KeptAbout {
+    const inboxId = this.#ledger.get(`inbox/${identity}`)?.id;
+    return readingEvents(this.#path, () => readAbout(this.#sql, { identity, inboxId, most }));
   }
 
   /**

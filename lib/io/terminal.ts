@@ -14,6 +14,7 @@ import { type EditorEvent, LineEditor } from "../cli/line_editor.ts";
 import type { SafeText } from "../cli/safe_text.ts";
 import type { Env } from "./network.ts";
 import type { BoundedWriter } from "./output.ts";
+import type { ScreenSize } from "./seen_texts.ts";
 import { onEverySignal } from "./signals.ts";
 
 /** What a person did. */
@@ -22,6 +23,8 @@ export type TerminalEvent =
   | { readonly kind: "line"; readonly text: string }
   /** Ctrl-C; only without `onInterrupt`. */
   | { readonly kind: "interrupt" }
+  /** Whoever takes events is to look, see `nudge()`. */
+  | { readonly kind: "nudge" }
   /** Ctrl-D on an empty line, or the terminal is gone; the last event. */
   | { readonly kind: "end" };
 
@@ -33,6 +36,8 @@ export interface TerminalDevice {
   readonly writer: BoundedWriter;
   /** How wide it is now; 0 when unknown. */
   columns(): number;
+  /** How high it is now; 0 when unknown. */
+  rows(): number;
   /** Switches between raw mode, where each key arrives at once and nothing is echoed, and the usual one. */
   setRaw(isRaw: boolean): void;
   /** Writes at once, past the writer, for the last moment. */
@@ -50,6 +55,8 @@ export interface TerminalOptions {
   readonly prompt: SafeText;
   /** Called for Ctrl-C at once, even while nobody takes events; without it, an event tells. */
   readonly onInterrupt?: () => void;
+  /** Called when keys were pressed, before anything is made of them. */
+  readonly onKeys?: () => void;
 }
 
 /** Lines that wait to be taken; with more, Enter only rings the bell, and what is typed stays in the row. */
@@ -60,6 +67,8 @@ export const ESCAPE_WAIT_MS = 50;
 
 /** What a terminal has that does not say how wide it is. */
 const COLUMNS_DEFAULT = 80;
+/** And how high. */
+const ROWS_DEFAULT = 24;
 /** The prompt of a terminal in which the real one would take more than half of the row. */
 const PROMPT_SHORT = "> ";
 
@@ -73,6 +82,7 @@ const BELL = "\x07";
 export class Terminal {
   readonly #device: TerminalDevice;
   readonly #onInterrupt: (() => void) | undefined;
+  readonly #onKeys: (() => void) | undefined;
   readonly #editor = new LineEditor();
   readonly #decoder = new KeyDecoder();
   readonly #events: TerminalEvent[] = [];
@@ -96,6 +106,7 @@ export class Terminal {
     this.#device = device;
     this.#prompt = options.prompt;
     this.#onInterrupt = options.onInterrupt;
+    this.#onKeys = options.onKeys;
   }
 
   /** Takes the terminal: raw mode, the row, and the ways out that must give it back. */
@@ -127,6 +138,18 @@ export class Terminal {
   setPrompt(prompt: SafeText): void {
     this.#prompt = prompt;
     this.#redraw();
+  }
+
+  /** Makes whoever takes events look, as soon as they do. */
+  nudge(): void {
+    if (this.#hasEnded || this.#events.some(({ kind }) => kind === "nudge")) return;
+    this.#pushEvent({ kind: "nudge" });
+  }
+
+  /** How large the screen is. */
+  get size(): ScreenSize {
+    const rows = Math.floor(this.#device.rows());
+    return { columns: this.#columns(), rows: rows > 0 ? rows : ROWS_DEFAULT };
   }
 
   /**
@@ -195,6 +218,7 @@ export class Terminal {
   }
 
   #take(keys: ReturnType<KeyDecoder["push"]>): void {
+    if (keys.length > 0) this.#onKeys?.();
     let isChanged = false;
     for (const key of keys) {
       if (this.#hasEnded) return;
@@ -319,6 +343,7 @@ function systemDevice(writer: BoundedWriter): TerminalDevice {
     input: Deno.stdin.readable,
     writer,
     columns: () => orElse(() => Deno.consoleSize().columns, 0),
+    rows: () => orElse(() => Deno.consoleSize().rows, 0),
     // A terminal that is gone cannot be set, and nobody misses it.
     setRaw: (isRaw) => orElse(() => Deno.stdin.setRaw(isRaw), undefined),
     writeNow: (text) => void orElse(() => Deno.stdout.writeSync(new TextEncoder().encode(text)), 0),

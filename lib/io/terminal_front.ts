@@ -6,10 +6,13 @@
 import { UserError } from "../bytes/errors.ts";
 import { parseLine } from "../chat/commands.ts";
 import type { ChatEvent } from "../chat/events.ts";
+import { ReceiptMarks } from "../cli/receipt_marks.ts";
 import { renderEvent, type RenderOptions } from "../cli/render.ts";
 import { safe, type SafeText, safeText } from "../cli/safe_text.ts";
+import type { EventId } from "../wire/messages.ts";
 import type { Front, FrontInput, OutputProgress } from "./front.ts";
 import type { BoundedWriter } from "./output.ts";
+import { SeenTexts } from "./seen_texts.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
 
 /** How a terminal front looks and ends. */
@@ -32,6 +35,10 @@ export class TerminalFront implements Front {
   readonly progress: OutputProgress;
   readonly #options: TerminalFrontOptions;
   readonly #terminal: Terminal;
+  readonly #marks = new ReceiptMarks();
+  readonly #texts = new SeenTexts();
+  /** Texts that were seen, and of which nobody was told. */
+  #seen: EventId[] = [];
   #ownHandle = "";
   /** Whether the terminal was taken: by `ready` in a room, else by `secured`. */
   #hasStarted = false;
@@ -42,7 +49,11 @@ export class TerminalFront implements Front {
    */
   constructor(options: TerminalFrontOptions) {
     this.#options = options;
-    this.#terminal = openTerminal(options.out, { prompt: safeText("> "), onInterrupt: options.onInterrupt });
+    this.#terminal = openTerminal(options.out, {
+      prompt: safeText("> "),
+      onInterrupt: options.onInterrupt,
+      onKeys: () => this.#notice(),
+    });
     this.broken = options.out.ended;
     this.progress = options.out;
   }
@@ -75,7 +86,11 @@ export class TerminalFront implements Front {
       showsOwn: true,
       ownHandle: this.#ownHandle,
     };
-    this.#terminal.print(...renderEvent(event, options));
+    if (!this.#marks.take(event)) return;
+    const lines = renderEvent(event, options);
+    this.#terminal.print(...lines);
+    const isPrivate = event.type === "message" && "to" in event.place;
+    this.#texts.printed(lines, this.#terminal.size.columns, isPrivate ? event.id : undefined);
   }
 
   /**
@@ -84,6 +99,7 @@ export class TerminalFront implements Front {
    */
   async *inputs(): AsyncGenerator<FrontInput, void, undefined> {
     for await (const event of this.#terminal.events()) {
+      if (this.#seen.length > 0) yield { kind: "command", command: { kind: "read", ids: this.#seen.splice(0) } };
       if (event.kind === "end") return;
       if (event.kind === "line") yield toInput(event.text);
     }
@@ -103,6 +119,13 @@ export class TerminalFront implements Front {
    */
   ready(): Promise<void> {
     return this.#options.out.ready();
+  }
+
+  /** Somebody is there: what is on the screen is seen. */
+  #notice(): void {
+    const seen = this.#texts.seen(this.#terminal.size.rows);
+    this.#seen.push(...seen);
+    if (seen.length > 0) this.#terminal.nudge();
   }
 
   /** Gives the terminal back. */

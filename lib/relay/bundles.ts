@@ -119,6 +119,29 @@ export class BundleStore {
   }
 
   /**
+   * Counts what is kept of an identity.
+   * @param owner the identity
+   * @returns its bundle, how many one-time prekeys it was given of others within the hour, and others of it
+   */
+  heldOf(
+    owner: Fingerprint,
+  ): {
+    readonly bundle: { readonly bytes: number; readonly putAt: number; readonly oneTimePrekeys: number } | null;
+    readonly keysGivenToYou: number;
+    readonly keysGivenOfYou: number;
+  } {
+    const kept = this.#owners.get(owner);
+    const grants = [...this.#grants.keys()];
+    return {
+      bundle: kept === undefined
+        ? null
+        : { bytes: kept.bundle.length, putAt: kept.putMs, oneTimePrekeys: kept.oneTimePrekeys.length },
+      keysGivenToYou: grants.filter((grant) => grant.startsWith(`${owner}/`)).length,
+      keysGivenOfYou: grants.filter((grant) => grant.endsWith(`/${owner}`)).length,
+    };
+  }
+
+  /**
    * Tells whether the owner should hear that few one-time prekeys are left; answers so once, until there are enough.
    * @param owner whose prekeys; must be linked, for this counts as told
    * @returns how many are left, or `undefined` when there is nothing to tell

@@ -138,6 +138,45 @@ export type CommitResult =
   /** The log is what it was after the last commit that succeeded; `reason` is a word for the operator. */
   | { readonly kind: "failed"; readonly reason: string };
 
+/** What is kept of one author's events in the inbox of whoever asks. */
+export interface ReceivedFrom {
+  /** The author. */
+  readonly publisher: Fingerprint;
+  /** How many, those of which only the id is remembered included. */
+  readonly events: number;
+  /** How long the kept bodies are. */
+  readonly bytes: number;
+  /** When the first of them was stored. */
+  readonly firstAt: number;
+  /** When the last of them was. */
+  readonly lastAt: number;
+}
+
+/** What is kept of one's own events in a stream. */
+export interface PublishedIn {
+  /** The stream. */
+  readonly stream: StreamName;
+  /** How many, those of which only the id is remembered included. */
+  readonly events: number;
+  /** When the first of them was stored. */
+  readonly firstAt: number;
+  /** When the last of them was. */
+  readonly lastAt: number;
+}
+
+/** What is kept about one identity. */
+export interface KeptAbout {
+  /** What is in its inbox: all of it in numbers, and by author. */
+  readonly received: {
+    readonly events: number;
+    readonly bytes: number;
+    readonly authors: number;
+    readonly from: readonly ReceivedFrom[];
+  };
+  /** What it published: all of it in numbers, and by stream. */
+  readonly published: { readonly events: number; readonly streams: number; readonly in: readonly PublishedIn[] };
+}
+
 /** How much one read may give; the first event is given even when it is larger. */
 export interface ReadLimits {
   /** Events. */
@@ -233,6 +272,14 @@ export interface EventLog {
    * @returns the last place that was
    */
   handed(inbox: StreamName): number;
+
+  /**
+   * Counts what is kept about an identity: all that there is, what was trimmed and not cleared away yet included.
+   * @param identity whose
+   * @param most how many authors and streams are listed, those with most events
+   * @returns what is in its inbox, by author, and what it published, by stream
+   */
+  about(identity: Fingerprint, most: number): KeptAbout;
 
   /**
    * Drops what is too old, perhaps not all of it at once; to be followed by `commit`, which tells whether there is more.

@@ -126,6 +126,16 @@ export class InboxQuotas {
   }
 
   /**
+   * Counts what waits in an inbox.
+   * @param inbox the inbox
+   * @returns how many events its owner was not handed yet
+   */
+  waitingIn(inbox: StreamName): number {
+    this.#count(inbox);
+    return this.#inboxes.get(inbox)?.queue.length ?? 0;
+  }
+
+  /**
    * Counts an event that its owner was not handed at once.
    * @param inbox the inbox
    * @param event its place, publisher and length

@@ -93,6 +93,15 @@ export class Mailboxes {
   }
 
   /**
+   * Counts the mailboxes that a link has made or joined and that are not over.
+   * @param link the link's number
+   * @returns how many
+   */
+  countOf(link: number): number {
+    return this.#byLink.get(link)?.size ?? 0;
+  }
+
+  /**
    * Makes a mailbox.
    * @param link who makes it
    * @param ref what comes back with the answer

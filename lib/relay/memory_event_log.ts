@@ -14,9 +14,12 @@ import {
   EVENT_OVERHEAD_BYTES,
   type EventLog,
   type EventLogLimits,
+  type KeptAbout,
   type NewEvent,
   type Place,
+  type PublishedIn,
   type ReadLimits,
+  type ReceivedFrom,
   type StoredEvent,
   type StoredOp,
 } from "./event_log.ts";
@@ -191,6 +194,40 @@ export class MemoryEventLog implements EventLog {
   }
 
   /**
+   * Counts what is kept about an identity; see `EventLog.about`.
+   * @param identity whose
+   * @param most how many authors and streams are listed
+   * @returns what is in its inbox, and what it published
+   */
+  about(identity: Fingerprint, most: number): KeptAbout {
+    const received = new Map<Fingerprint, ReceivedFrom>();
+    const published: PublishedIn[] = [];
+    for (const { id, name } of this.#ledger.all()) {
+      const own = { stream: name, events: 0, firstAt: 0, lastAt: 0 };
+      const queue = this.#records.get(id)?.queue;
+      for (let i = 0; i < (queue?.length ?? 0); i++) {
+        const { publisher, at, body } = queue?.at(i) as EventRecord;
+        if (publisher === identity) {
+          own.firstAt ||= at;
+          own.lastAt = at;
+          own.events++;
+        }
+        if (name !== `inbox/${identity}`) continue;
+        const { events, bytes, firstAt } = received.get(publisher) ?? { events: 0, bytes: 0, firstAt: at };
+        const more = { events: events + 1, bytes: bytes + (body?.length ?? 0), firstAt, lastAt: at };
+        received.set(publisher, { publisher, ...more });
+      }
+      if (own.events > 0) published.push(own);
+    }
+    const from = [...received.values()];
+    const bytes = from.reduce((total, row) => total + row.bytes, 0);
+    return {
+      received: { events: eventsOf(from), bytes, authors: from.length, from: mostOf(from, most) },
+      published: { events: eventsOf(published), streams: published.length, in: mostOf(published, most) },
+    };
+  }
+
+  /**
    * Remembers how far an inbox was handed; see `EventLog.hand`.
    * @param inbox the inbox
    * @param seq the last place that was
@@ -261,6 +298,14 @@ export class MemoryEventLog implements EventLog {
       records.byKey.delete(next.key);
     }
   }
+}
+
+function eventsOf(rows: readonly { readonly events: number }[]): number {
+  return rows.reduce((total, { events }) => total + events, 0);
+}
+
+function mostOf<T extends { readonly events: number }>(rows: readonly T[], most: number): T[] {
+  return rows.toSorted((a, b) => b.events - a.events).slice(0, most);
 }
 
 function toStoredEvent(stream: StreamName, record: EventRecord): StoredEvent {

@@ -138,6 +138,25 @@ export class NameBook {
   }
 
   /**
+   * Lists the names of an identity.
+   * @param fingerprint the identity
+   * @returns its entries, the one used longest ago first
+   */
+  namesOf(fingerprint: Fingerprint): NameEntry[] {
+    const names = this.#owners.get(fingerprint)?.names ?? [];
+    return [...names].flatMap((folded) => this.#entries.get(folded) ?? []);
+  }
+
+  /**
+   * Tells how long a name waits for its absent owner.
+   * @param life how long the owner is meant to live
+   * @returns the time in milliseconds
+   */
+  ttlMs(life: CallerLife): number {
+    return life === "ephemeral" ? EPHEMERAL_NAME_TTL_MS : this.#ttlMs;
+  }
+
+  /**
    * Frees what was absent for too long, and marks what is in use as seen now.
    * @param nowMs the time
    */
@@ -259,6 +278,6 @@ export class NameBook {
   }
 
   #freeAtMs(entry: NameEntry): number {
-    return entry.lastSeenMs + (entry.life === "ephemeral" ? EPHEMERAL_NAME_TTL_MS : this.#ttlMs);
+    return entry.lastSeenMs + this.ttlMs(entry.life);
   }
 }

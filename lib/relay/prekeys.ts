@@ -105,6 +105,15 @@ export class Prekeys {
   }
 
   /**
+   * Counts what is kept of an identity.
+   * @param owner the identity
+   * @returns see `BundleStore.heldOf`
+   */
+  heldOf(owner: Fingerprint): ReturnType<BundleStore["heldOf"]> {
+    return this.#store.heldOf(owner);
+  }
+
+  /**
    * Tells a link that few of its one-time prekeys are left, if so and if it was not told yet.
    * @param link whose prekeys
    * @param effects where the message goes

@@ -17,6 +17,7 @@ import { assertNever, UserError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
 import type { ClientMessage, LeftReason, Packet } from "../wire/messages.ts";
 import { checkHandle } from "../wire/handle.ts";
+import { AboutCallers } from "./about.ts";
 import {
   type Caller,
   type Closing,
@@ -64,6 +65,7 @@ export class Relay {
   readonly #renewals = new Renewals();
   readonly #streams: Streams;
   readonly #mailboxes: Mailboxes;
+  readonly #about: AboutCallers;
   #isShutDown = false;
   #wakeAtMs = Infinity;
   #housekeepingAtMs: number | undefined;
@@ -79,6 +81,8 @@ export class Relay {
     this.#names = options.names;
     this.#mailboxes = new Mailboxes(options.random);
     this.#streams = new Streams({ log: options.log, links: this.#links, names: options.names });
+    const held = { prekeys: this.#prekeys, streams: this.#streams, mailboxes: this.#mailboxes };
+    this.#about = new AboutCallers({ log: options.log, names: options.names, ...held });
   }
 
   /**
@@ -230,6 +234,10 @@ export class Relay {
         return this.#prekeys.answer(link, message.ref, { body, nowMs }, effects);
       case "who":
         return askPeople(link, message, { links: this.#links, nowMs });
+      case "aboutMe":
+        this.#streams.flush(effects); // what was said before counts
+        this.#about.tell(link, message.ref, nowMs, effects);
+        return undefined;
       case "createMailbox":
         return this.#mailboxes.create(link, message.ref, { body, nowMs }, effects);
       case "joinMailbox":

@@ -140,6 +140,14 @@ export class StreamLedger {
   }
 
   /**
+   * Goes through all streams that are known.
+   * @returns their states
+   */
+  all(): IterableIterator<StreamState> {
+    return this.#streams.values();
+  }
+
+  /**
    * Gives the last place of a stream.
    * @param name its name
    * @returns the place, the floor's for one that is not known

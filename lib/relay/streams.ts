@@ -14,14 +14,14 @@
  * @module
  */
 
-import { DecodeError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import { decodeMany, encodeEventIds, type ManyItem } from "../wire/bodies.ts";
+import { encodeEventIds } from "../wire/bodies.ts";
 import type { Cursor, EventId, RelayMessage, StreamName } from "../wire/messages.ts";
 import { type Closing, type EffectList, inboxOwner, notAllowed, roomOf } from "./effects.ts";
 import { EVENT_OVERHEAD_BYTES, type EventLog, type Place, type StoredEvent } from "./event_log.ts";
 import { InboxQuotas, TurnShares } from "./inbox_quotas.ts";
 import type { Links, RelayLink } from "./links.ts";
+import { readMany } from "./many_items.ts";
 import type { NameBook } from "./names.ts";
 import { answerOf, type Outcome, Placing, type Publish, refuse, refuseOneOf, type StagedEvent } from "./placing.ts";
 
@@ -72,7 +72,8 @@ export class Streams {
   readonly #log: EventLog;
   /** Live subscribers; a stream without any has no entry. */
   readonly #live = new Map<StreamName, Set<RelayLink>>();
-  readonly #quotas: InboxQuotas;
+  /** What waits in inboxes; to be looked at. */
+  readonly quotas: InboxQuotas;
   readonly #placing: Placing;
   /** What waits for `flush()`; the driver bounds a turn, in packets that have 256 events each at most. */
   #staged: StagedEvent[] = [];
@@ -85,8 +86,8 @@ export class Streams {
    */
   constructor(options: StreamsOptions) {
     this.#log = options.log;
-    this.#quotas = new InboxQuotas(options.log);
-    this.#placing = new Placing({ ...options, quotas: this.#quotas });
+    this.quotas = new InboxQuotas(options.log);
+    this.#placing = new Placing({ ...options, quotas: this.quotas });
   }
 
   /**
@@ -225,7 +226,7 @@ export class Streams {
       subscription.sentSeq = event.seq;
       costBytes += event.body.length + EVENT_OVERHEAD_BYTES;
     }
-    if (inboxOwner(stream) !== undefined) this.#quotas.handed(stream, subscription.sentSeq);
+    if (inboxOwner(stream) !== undefined) this.quotas.handed(stream, subscription.sentSeq);
     const isDone = costBytes === 0 || subscription.sentSeq >= this.#log.head(stream);
     if (isDone) this.#becomeLive(link, stream, subscription, effects);
     return { costBytes, isDone };
@@ -251,15 +252,19 @@ export class Streams {
   trim(nowMs: number, effects: EffectList): void {
     this.#log.trim(nowMs);
     this.#commit(effects);
-    this.#quotas.expire();
+    this.quotas.expire();
   }
 
   #start(link: RelayLink, stream: StreamName, after: Cursor | null, effects: EffectList): Subscription {
     const { generation } = this.#log;
     const head = this.#log.head(stream);
     const isKnown = after === null || (after.generation === generation && after.seq <= head);
-    effects.send([link.link], { t: isKnown ? "subscribed" : "reset", stream, generation, head });
-    const sentSeq = after === null ? head : isKnown ? after.seq : this.#log.oldest(stream) - 1;
+    const oldest = this.#log.oldest(stream);
+    // What was trimmed behind a cursor is told at once: there may be no event by whose place it would show.
+    const lost = isKnown && after !== null && oldest > after.seq + 1 ? { oldest } : {};
+    if (isKnown) effects.send([link.link], { t: "subscribed", stream, generation, head, ...lost });
+    else effects.send([link.link], { t: "reset", stream, generation, head });
+    const sentSeq = after === null ? head : isKnown ? after.seq : oldest - 1;
     return { sentSeq, isLive: false, accepts: new Map() };
   }
 
@@ -277,7 +282,7 @@ export class Streams {
     subscription.isLive = true;
     const live = this.#live.get(stream) ?? new Set<RelayLink>();
     this.#live.set(stream, live.add(link));
-    if (inboxOwner(stream) !== undefined) this.#quotas.handed(stream, subscription.sentSeq);
+    if (inboxOwner(stream) !== undefined) this.quotas.handed(stream, subscription.sentSeq);
   }
 
   #stopLive(link: RelayLink, stream: StreamName): void {
@@ -323,8 +328,8 @@ export class Streams {
     effects.send(links, toEventMessage(event), event.body);
     // Only its owner hears an inbox: nobody live means that the owner is behind or away, and the event waits.
     if (inboxOwner(event.stream) === undefined) return;
-    if (this.#live.has(event.stream)) this.#quotas.handed(event.stream, event.seq);
-    else this.#quotas.add(event.stream, { seq: event.seq, publisher: event.publisher, bytes: event.body.length });
+    if (this.#live.has(event.stream)) this.quotas.handed(event.stream, event.seq);
+    else this.quotas.add(event.stream, { seq: event.seq, publisher: event.publisher, bytes: event.body.length });
   }
 
   /** Sends a slow link no more as it is placed: from this event on it reads from the log. */
@@ -349,15 +354,6 @@ export class Streams {
     const mustWait = subscription !== undefined && !subscription.isLive && event.seq > subscription.sentSeq;
     if (mustWait) subscription.accepts.set(event.seq, accepted);
     else effects.send([link.link], accepted);
-  }
-}
-
-function readMany(body: Bytes): ManyItem[] | undefined {
-  try {
-    return decodeMany(body);
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    return undefined;
   }
 }
 

@@ -93,6 +93,8 @@ export type ClientMessage =
   | { readonly t: "liveBundle"; readonly ref: number }
   /** Ask who is linked to this relay. */
   | { readonly t: "who"; readonly ref: number }
+  /** Ask what the relay holds about oneself. */
+  | { readonly t: "aboutMe"; readonly ref: number }
   /** Make a mailbox for two; the body, 16 bytes, goes to whoever joins. */
   | { readonly t: "createMailbox"; readonly ref: number }
   /** Join a mailbox; the body, 16 bytes, goes to whoever made it. */
@@ -136,7 +138,14 @@ export type RelayMessage =
     readonly reason: LeftReason;
   }
   /** From here on the stream's events follow; `head` is its last place now. */
-  | { readonly t: "subscribed"; readonly stream: StreamName; readonly generation: string; readonly head: number }
+  | {
+    readonly t: "subscribed";
+    readonly stream: StreamName;
+    readonly generation: string;
+    readonly head: number;
+    /** There when places after the cursor can be read no more: the first that can, one above `head` when none can. */
+    readonly oldest?: number;
+  }
   /** The cursor is of another life of the log: the stream follows from its oldest event. */
   | { readonly t: "reset"; readonly stream: StreamName; readonly generation: string; readonly head: number }
   | EventMessage
@@ -174,6 +183,8 @@ export type RelayMessage =
   | { readonly t: "prekeysLow"; readonly left: number }
   /** Answers `who`: a page of certificates, oneself left out. */
   | { readonly t: "people"; readonly ref: number; readonly more: boolean }
+  /** Answers `aboutMe`; the body is in about.ts, empty when that is asked too often. */
+  | { readonly t: "aboutYou"; readonly ref: number }
   /** Answers `createMailbox`: one other may join it. */
   | { readonly t: "mailboxCreated"; readonly ref: number; readonly mailbox: Mailbox }
   /** Answers `joinMailbox`; the body is that of the `createMailbox`. */
@@ -223,6 +234,7 @@ const CLIENT_MESSAGE: v.GenericSchema<unknown, ClientMessage> = v.variant("t", [
   v.object({ t: v.literal("getBundle"), ref: REF, of: ID32, nonce: HEX16 }),
   v.object({ t: v.literal("liveBundle"), ref: REF }),
   v.object({ t: v.literal("who"), ref: REF }),
+  v.object({ t: v.literal("aboutMe"), ref: REF }),
   v.object({ t: v.literal("createMailbox"), ref: REF }),
   v.object({ t: v.literal("joinMailbox"), ref: REF, mailbox: MAILBOX }),
   v.object({ t: v.literal("mail"), mailbox: MAILBOX }),
@@ -240,7 +252,13 @@ const RELAY_MESSAGE: v.GenericSchema<unknown, RelayMessage> = v.variant("t", [
     at: COUNT,
     reason: v.picklist(["left", "quit", "lost", "removed"]),
   }),
-  v.object({ t: v.literal("subscribed"), stream: STREAM, generation: HEX16, head: COUNT }),
+  v.object({
+    t: v.literal("subscribed"),
+    stream: STREAM,
+    generation: HEX16,
+    head: COUNT,
+    oldest: v.exactOptional(COUNT),
+  }),
   v.object({ t: v.literal("reset"), stream: STREAM, generation: HEX16, head: COUNT }),
   v.variant("kind", [
     v.object({ ...EVENT, kind: v.literal("message") }),
@@ -261,6 +279,7 @@ const RELAY_MESSAGE: v.GenericSchema<unknown, RelayMessage> = v.variant("t", [
   v.object({ t: v.literal("bundleWanted"), ref: REF, by: ID32, nonce: HEX16 }),
   v.object({ t: v.literal("prekeysLow"), left: COUNT }),
   v.object({ t: v.literal("people"), ref: REF, more: v.boolean() }),
+  v.object({ t: v.literal("aboutYou"), ref: REF }),
   v.object({ t: v.literal("mailboxCreated"), ref: REF, mailbox: MAILBOX }),
   v.object({ t: v.literal("mailboxJoined"), ref: REF, mailbox: MAILBOX }),
   v.object({

@@ -279,7 +279,10 @@ class BusyRoom {
     const received = encodeRelayMessage({ t: "acceptedMany", ref: message.ref }).length;
     costs.add("keysOut", { count: items.length, sent: packet.length, received });
     const turn = { nowMs, effects: [] };
-    await costs.time("keysOut", () => handover.answered({ t: "acceptedMany", ref: message.ref }, new Uint8Array(0), turn));
+    await costs.time(
+      "keysOut",
+      () => handover.answered({ t: "acceptedMany", ref: message.ref }, new Uint8Array(0), turn),
+    );
   }
 
   /** Brings a box to a member done in full, or to a speaker, who will write in the session that it begins. */

@@ -1,9 +1,17 @@
 // Aim: what decrypts is still checked: only the one shape of a text is taken, and nothing but DecodeError comes out.
 import { assertEquals, assertThrows } from "@std/assert";
+import { encodeHex } from "@std/encoding/hex";
 import fc from "fast-check";
 import { DecodeError } from "../../lib/bytes/errors.ts";
 import { type Bytes, U64_MAX } from "../../lib/bytes/writer.ts";
-import { type Content, decodeContent, encodeContent, TOPIC_MAX_CHARS } from "../../lib/chat/content.ts";
+import {
+  type Content,
+  decodeContent,
+  encodeContent,
+  RECEIPT_BOXES_MAX,
+  TOPIC_MAX_CHARS,
+} from "../../lib/chat/content.ts";
+import { PADDED_SIZES } from "../../lib/e2ee/padding.ts";
 import { encodePlaintext, TEXT_MAX_BYTES } from "../../lib/e2ee/plaintext.ts";
 
 const ID = "0123456789abcdef0123456789abcdef";
@@ -13,6 +21,7 @@ const BASE = { id: fc.stringMatching(/^[0-9a-f]{32}$/), sentAtMs: fc.maxSafeNat(
 const PRIVATE = { ...BASE, room: fc.constant(null) };
 const CONTENT: fc.Arbitrary<Content> = fc.oneof(
   fc.record({ kind: fc.constant("text" as const), ...PRIVATE }),
+  receipts(),
   fc.record({
     kind: fc.constant("invitation" as const),
     ...PRIVATE,
@@ -32,6 +41,17 @@ const CONTENT: fc.Arbitrary<Content> = fc.oneof(
     }),
   }),
 );
+
+function receipts() {
+  const box = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => encodeHex(bytes));
+  return fc.tuple(
+    fc.record({ ...PRIVATE, text: fc.constant("") }),
+    fc.uniqueArray(box, { minLength: 1, maxLength: RECEIPT_BOXES_MAX }),
+    fc.nat(RECEIPT_BOXES_MAX),
+  ).map(([base, boxes, at]) => {
+    return { kind: "receipt" as const, ...base, delivered: boxes.slice(0, at), read: boxes.slice(at) };
+  });
+}
 
 /** Decodes, and checks that what decodes means the same again; `undefined` when it is refused as it should be. */
 function decodeStrictly(plaintext: Bytes): Content | undefined {
@@ -127,4 +147,38 @@ Deno.test("encodeContent() refuses a text above 16 KiB, decodeContent() too", ()
   assertThrows(() => encodeContent({ ...content, text: content.text + "x" }), RangeError);
   const longer = new Uint8Array([...encodeContent(content), 0x78]);
   assertThrows(() => decodeContent(longer), DecodeError);
+});
+
+Deno.test("decodeContent() takes no receipt that names nothing, too much, one box twice, or says something", () => {
+  const box = (i: number) => "A".repeat(40) + ["AA", "AB", "AC", "AD"][i % 4] + "AEIMQUYcgkosw048"[Math.floor(i / 4)];
+  const boxes = Array.from({ length: 64 }, (_, i) => box(i));
+  const head = { kind: "receipt", id: ID, room: null, sentAt: 1, delivered: boxes, read: [] as unknown[] };
+  const of = (changes: object, text = "") => encodePlaintext({ head: { ...head, ...changes }, text });
+  assertEquals(decodeContent(of({})).kind, "receipt");
+  const bad = [
+    of({ delivered: [] }),
+    of({ read: [`${"B".repeat(42)}A`] }),
+    of({ delivered: [box(0), box(0)] }),
+    of({ delivered: [box(0)], read: [box(0)] }),
+    of({ delivered: [`${"A".repeat(42)}B`] }), // more than 32 bytes' bits
+    of({ delivered: [`${"A".repeat(41)}A`] }),
+    of({ delivered: [1] }),
+    of({ delivered: { 0: box(0) } }),
+    of({ read: undefined }),
+    of({ room: "lobby" }),
+    of({}, "hello"),
+  ];
+  for (const plaintext of bad) assertThrows(() => decodeContent(plaintext), DecodeError);
+});
+
+Deno.test("a receipt for one text is padded like a short text, and one for 64 like a page", () => {
+  const base = { id: ID, sentAtMs: Date.UTC(2026, 0, 1), room: null };
+  const boxes = Array.from({ length: RECEIPT_BOXES_MAX }, (_, i) => i.toString(16).padStart(64, "0"));
+  const receipt = (delivered: string[]) => encodeContent({ ...base, kind: "receipt", text: "", delivered, read: [] });
+  const paddedSize = ({ length }: Bytes) => PADDED_SIZES.find((size) => size >= length + 4);
+  assertEquals(
+    paddedSize(receipt(boxes.slice(0, 1))),
+    paddedSize(encodeContent({ ...base, kind: "text", text: "hello" })),
+  );
+  assertEquals(paddedSize(receipt(boxes)), 4096);
 });

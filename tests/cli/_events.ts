@@ -3,6 +3,7 @@
  * stands here, so that the properties of `renderEvent()` and `toJsonLine()` hold for it too.
  */
 import fc from "fast-check";
+import type { About } from "../../lib/wire/about.ts";
 import type { ChatEvent, Member, Place, RoomMember, Trust } from "../../lib/chat/events.ts";
 
 export const KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSA";
@@ -56,6 +57,48 @@ const KEYS = {
 const MEMBER = { handle: TEXT, ...KEYS };
 const MEMBERS = fc.array(optional({ ...MEMBER, role: roles(), isHere: fc.boolean() }, "distrusted"), { maxLength: 3 });
 const PLACE: fc.Arbitrary<Place> = fc.oneof(fc.record({ room: TEXT }), fc.record({ to: TEXT }));
+
+const CONVERSATION = fc.record({
+  place: PLACE,
+  isOwnInbox: fc.boolean(),
+  sent: COUNT,
+  accepted: COUNT,
+  delivered: COUNT,
+  read: COUNT,
+  missing: COUNT,
+  duplicates: COUNT,
+});
+
+const SPAN = { events: COUNT, firstAt: TIME, lastAt: TIME };
+/** What a relay may say that it holds, strings as it likes. */
+export const ABOUT: fc.Arbitrary<About> = fc.record({
+  names: fc.array(
+    fc.record({ handle: TEXT, life: fc.constantFrom("lasting", "ephemeral"), madeAt: TIME, lastSeen: TIME }),
+    { maxLength: 3 },
+  ),
+  namesKeptForMs: TIME,
+  certificateBytes: COUNT,
+  address: fc.option(TEXT),
+  rooms: fc.array(fc.record({ room: fc.constant(KEY), ops: COUNT }), { maxLength: 3 }),
+  heard: COUNT,
+  received: fc.record({
+    events: COUNT,
+    bytes: COUNT,
+    waiting: COUNT,
+    authors: COUNT,
+    from: fc.array(fc.record({ publisher: fc.constant(KEY), bytes: COUNT, ...SPAN }), { maxLength: 64 }),
+  }),
+  published: fc.record({
+    events: COUNT,
+    streams: COUNT,
+    in: fc.array(fc.record({ stream: fc.constantFrom(`room/${KEY}`, `inbox/${KEY}`), ...SPAN }), { maxLength: 3 }),
+  }),
+  eventsKeptForMs: TIME,
+  bundle: fc.option(fc.record({ bytes: COUNT, putAt: TIME, oneTimePrekeys: COUNT })),
+  keysGivenToYou: COUNT,
+  keysGivenOfYou: COUNT,
+  mailboxes: COUNT,
+});
 
 function roles() {
   return fc.constantFrom("member" as const, "admin" as const, "owner" as const);
@@ -197,6 +240,19 @@ export const EVENTS: { readonly [T in ChatEvent["type"]]: fc.Arbitrary<Extract<C
   }, "ref"),
   members: optional({ type: type("members"), room: TEXT, members: MEMBERS, ref: REF }, "ref"),
   message: MESSAGE,
+  delivered: optional({ type: type("delivered"), id: fc.constant(ID), by: TEXT, ...KEYS, at: TIME }, "distrusted"),
+  read: optional({ type: type("read"), id: fc.constant(ID), by: TEXT, ...KEYS, at: TIME }, "distrusted"),
+  delivery: optional({ type: type("delivery"), since: TIME, conversations: fc.array(CONVERSATION), ref: REF }, "ref"),
+  serverKnows: optional(
+    {
+      type: type("serverKnows"),
+      linkedAt: TIME,
+      about: ABOUT,
+      places: fc.dictionary(fc.constantFrom(`room/${KEY}`, `inbox/${KEY}`), PLACE),
+      ref: REF,
+    },
+    "ref",
+  ),
   link: fc.oneof(
     fc.record({ type: type("link"), state: fc.constant("reconnecting" as const), since: TIME, why: TEXT }),
     fc.record({ type: type("link"), state: fc.constant("connected" as const), since: TIME, missed: fc.nat() }),

@@ -23,6 +23,7 @@ const CLIENT_DEFAULTS: ClientFlags = {
   keepsHistory: true,
   historyDays: 30,
   trustOnFirstUse: false,
+  receipts: true,
   json: false,
   verbose: false,
 };
@@ -101,7 +102,7 @@ Deno.test("parseServerFlags() takes whole and decimal days above 0 and up to ten
 
 Deno.test("parseClientFlags() takes every flag", () => {
   const args =
-    `--host pc --port 7 --name ada --data-dir=-odd --ephemeral --room #den --relay-key ${KEY} --invite-file i.txt --passphrase-file p.txt --json --verbose`;
+    `--host pc --port 7 --name ada --data-dir=-odd --ephemeral --room #den --relay-key ${KEY} --invite-file i.txt --passphrase-file p.txt --no-receipts --json --verbose`;
   assertEquals(parseClientFlags(args.split(" ")), {
     kind: "run",
     flags: {
@@ -115,6 +116,7 @@ Deno.test("parseClientFlags() takes every flag", () => {
       room: "den",
       relayKey: KEY,
       inviteFile: "i.txt",
+      receipts: false,
       json: true,
       verbose: true,
     },

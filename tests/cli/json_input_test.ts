@@ -2,9 +2,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UserError } from "../../lib/bytes/errors.ts";
-import { fromJsonLine, refOfLine } from "../../lib/cli/json_lines.ts";
+import { fromJsonLine, READ_IDS_MAX, refOfLine } from "../../lib/cli/json_lines.ts";
 
-Deno.test("fromJsonLine() reads the six kinds of line", () => {
+Deno.test("fromJsonLine() reads the seven kinds of line", () => {
   const read = (line: object) => fromJsonLine(JSON.stringify(line));
   assertEquals(read({ type: "say", text: "/quit" }), { command: { kind: "say", text: "/quit" } });
   assertEquals(read({ type: "say", text: " a ", room: "lobby", ref: 1 }), {
@@ -26,6 +26,8 @@ Deno.test("fromJsonLine() reads the six kinds of line", () => {
     command: { kind: "session", action: "join", code: "7KQ2-a-b-c" },
   });
   assertEquals(read({ type: "session", action: "cancel" }), { command: { kind: "session", action: "cancel" } });
+  const ids = ["0123456789abcdef0123456789abcdef"];
+  assertEquals(read({ type: "read", ids, ref: 3 }), { command: { kind: "read", ids }, ref: 3 });
   assertEquals(read({ type: "quit" }), { command: { kind: "quit" } });
 });
 
@@ -117,4 +119,14 @@ Deno.test("fromJsonLine() gives UserError alone for any text and any JSON", () =
   };
   fc.assert(fc.property(fc.string({ unit: "binary" }), check));
   fc.assert(fc.property(fc.json(), check));
+});
+
+Deno.test("fromJsonLine() refuses a line of the type read that names nothing, too much or no id", () => {
+  const id = "0123456789abcdef0123456789abcdef";
+  const bad = [[], Array(READ_IDS_MAX + 1).fill(id), [id.toUpperCase()], [id, ""], [1], id, undefined];
+  for (const ids of bad) {
+    const error = assertThrows(() => fromJsonLine(JSON.stringify({ type: "read", ids })), UserError);
+    assertEquals(error.code, "badLine");
+  }
+  assertEquals(fromJsonLine(JSON.stringify({ type: "read", ids: Array(READ_IDS_MAX).fill(id) })).command.kind, "read");
 });

@@ -10,6 +10,8 @@ const AT_TEXT = "2026-01-01T00:00:00.120Z";
 const BOB_FIELDS = { handle: "bob", fingerprint: KEY, trust: "known" } as const;
 const IN_ROOM = { ...BOB_FIELDS, role: "member", here: true };
 
+const COUNTS = { sent: 6, accepted: 5, delivered: 4, read: 3, missing: 2, duplicates: 1 };
+
 const EVENTS_AND_FIELDS: readonly (readonly [event: ChatEvent | ProgramEvent, fields: object])[] = [
   [
     {
@@ -104,6 +106,36 @@ const EVENTS_AND_FIELDS: readonly (readonly [event: ChatEvent | ProgramEvent, fi
   [
     { type: "accepted", id: ID, place: { to: "bob" }, at: AT, sentAt: AT, text: "mine" },
     { type: "accepted", id: ID, to: "bob", at: AT_TEXT },
+  ],
+  [
+    { type: "delivered", id: ID, by: "bob", fingerprint: KEY, trust: "new", at: AT },
+    { type: "delivered", id: ID, by: "bob", fingerprint: KEY, trust: "new", at: AT_TEXT },
+  ],
+  [
+    { type: "read", id: ID, by: "bob", fingerprint: KEY, trust: "changed", distrusted: true, at: AT },
+    { type: "read", id: ID, by: "bob", fingerprint: KEY, trust: "changed", distrusted: true, at: AT_TEXT },
+  ],
+  [
+    {
+      type: "delivery",
+      since: AT,
+      conversations: [
+        { place: { room: "lobby" }, isOwnInbox: false, ...COUNTS },
+        { place: { to: "bob" }, isOwnInbox: false, ...COUNTS },
+        { place: { to: "alice" }, isOwnInbox: true, ...COUNTS },
+      ],
+      ref: 1,
+    },
+    {
+      type: "delivery",
+      since: AT_TEXT,
+      conversations: [
+        { room: "lobby", sent: 6, accepted: 5, missing: 2, duplicates: 1 },
+        { to: "bob", sent: 6, accepted: 5, delivered: 4, read: 3 },
+        { to: "alice", own: true, missing: 2, duplicates: 1 },
+      ],
+      ref: 1,
+    },
   ],
   [
     { type: "users", room: "lobby", members: [inRoom()], elsewhere: [BOB], ref: "r" },
@@ -308,6 +340,10 @@ Deno.test("toJsonLine() says of everything that is about a room which one it is"
     "secured",
     "link",
     "search",
+    "delivered",
+    "read",
+    "delivery",
+    "serverKnows",
   ];
   for (const [type, events] of Object.entries(EVENTS)) {
     if (ofNone.includes(type)) continue;

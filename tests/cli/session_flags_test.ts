@@ -10,6 +10,7 @@ const DEFAULTS: ClientFlags = {
   keepsHistory: true,
   historyDays: 30,
   trustOnFirstUse: false,
+  receipts: true,
   json: false,
   verbose: false,
 };

@@ -26,6 +26,7 @@ const sessions = {
   forgotten: encodeForgotten(["00".repeat(16)]),
   peers: [{ fingerprint: peer.fingerprint, encoded: utf8("opaque here") }],
 };
+const receipt = { peer: peer.fingerprint, id: "ab".repeat(16), value: utf8("opaque too") };
 const pin = { fingerprint: relay, name: "stage", firstMetMs: NOW };
 
 async function withClient<T>(path: string, use: (store: ClientStore, dir: DataDir) => Promise<T>): Promise<T> {
@@ -51,7 +52,8 @@ async function fill(path: string): Promise<void> {
     await store.commit({ identity: alice, certificate, name: "alice", relays: [{ address: "127.0.0.1:5001", pin }] });
     const peers = [{ fingerprint: peer.fingerprint, record }];
     const codes = [{ code: "7KQ2-able-sunset-violin", untilMs: NOW }, { code: "gone", untilMs: 0 }];
-    await store.commit({ chat: { sessions, peers, cursors: [cursor], codes } });
+    const gone = { ...receipt, id: "00".repeat(16), value: undefined };
+    await store.commit({ chat: { sessions, peers, cursors: [cursor], codes, receipts: [receipt, gone] } });
   });
 }
 
@@ -65,6 +67,7 @@ Deno.test("ClientStore.load() of a new directory gives nobody and nothing", asyn
       relays: [],
       rooms: [],
       outbox: [],
+      receipts: [],
       sessions: undefined,
       peers: [],
       cursors: [],
@@ -81,7 +84,7 @@ Deno.test("ClientStore.load() gives what was committed before the process ended"
     assertEquals(state.relays, [{ address: "127.0.0.1:5001", ...pin }]);
     const { prekeys, forgotten } = sessions;
     assertEquals(state.sessions, { prekeys, forgotten, peers: [utf8("opaque here")] });
-    assertEquals([state.peers, state.cursors], [[record], [cursor]]);
+    assertEquals([state.peers, state.cursors, state.receipts], [[record], [cursor], [receipt]]);
     assertEquals(state.codes, [{ code: "7KQ2-able-sunset-violin", untilMs: NOW }]);
   });
 });
@@ -96,11 +99,12 @@ Deno.test("ClientStore.commit() replaces and removes rows", async () => {
           sessions: { peers: [{ fingerprint: peer.fingerprint, encoded: undefined }] },
           peers: [{ fingerprint: peer.fingerprint, record: undefined }],
           cursors: [{ ...cursor, seq: 8 }],
+          receipts: [{ ...receipt, value: undefined }],
         },
       }));
     const state = await load(path);
     assertEquals([state.relays.map(({ address }) => address), state.sessions?.peers], [["[::1]:5001"], []]);
-    assertEquals([state.peers, state.cursors.map(({ seq }) => seq)], [[], [8]]);
+    assertEquals([state.peers, state.cursors.map(({ seq }) => seq), state.receipts], [[], [8], []]);
   });
 });
 
@@ -111,6 +115,7 @@ Deno.test("ClientStore.commit() of another identity drops what was the former on
     const state = await load(path);
     assertEquals(await encodeIdentity(state.identity!), await encodeIdentity(bob));
     assertEquals([state.certificate, state.name, state.sessions, state.cursors], [undefined, undefined, undefined, []]);
+    assertEquals(state.receipts, []);
     assertEquals([state.peers.length, state.relays.length], [1, 1]);
     await withClient(path, (store) => store.commit({ identity: bob, certificate: peer }));
     await withClient(path, (store) => store.commit({ identity: bob }));
@@ -136,7 +141,12 @@ Deno.test("ClientStore.load() takes over the key file of an earlier release and 
 });
 
 Deno.test("ClientStore.load() refuses rows that are no state, and leaves them alone", async () => {
-  for (const [table, key] of [["identity", "identity"], ["relays", "x:1"], ["peers", "x"], ["cursors", "x"]] as const) {
+  for (
+    const [table, key] of [["identity", "identity"], ["relays", "x:1"], ["peers", "x"], ["cursors", "x"], [
+      "receipts",
+      "x",
+    ]] as const
+  ) {
     await inTempDir(async (path) => {
       await withStore(
         path,

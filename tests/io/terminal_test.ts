@@ -94,6 +94,10 @@ class FakeTerminal implements TerminalDevice {
     this.terminal.start();
   }
 
+  rows(): number {
+    return 0;
+  }
+
   columns(): number {
     return this.screen.columns;
   }
@@ -326,4 +330,22 @@ Deno.test("wantsColor() heeds NO_COLOR and a dumb terminal", () => {
   assertEquals(wantsColor(envOf({ NO_COLOR: "" })), true);
   assertEquals(wantsColor(envOf({ NO_COLOR: "1" })), false);
   assertEquals(wantsColor(envOf({ TERM: "dumb" })), false);
+});
+
+Deno.test("keys are told before what they make, and a nudge makes the taker look once", async () => {
+  let keys = 0;
+  const fake = new FakeTerminal(80, {
+    onKeys: () => {
+      keys++;
+      fake.terminal.nudge();
+      fake.terminal.nudge();
+    },
+  });
+  const events = fake.terminal.events();
+  await fake.type("hi\r");
+  assertEquals(keys, 1);
+  assertEquals(await fake.next(events), { kind: "nudge" });
+  assertEquals(await fake.next(events), { kind: "line", text: "hi" });
+  assertEquals(fake.terminal.size, { columns: 80, rows: 24 });
+  await fake.terminal.close();
 });

@@ -48,6 +48,33 @@ export function testEventLog(name: string, withLog: WithLog, options: { readonly
       assertEquals([log.head("s"), log.oldest("s"), log.head("t"), log.oldest("t")], [2, 1, 0, 1]);
     }));
 
+  Deno.test(`${name}.about() counts what is kept of one identity, and of no other`, () =>
+    withLog({ streamEvents: 2, streamIds: 3 }, (log) => {
+      const nothing = {
+        received: { events: 0, bytes: 0, authors: 0, from: [] },
+        published: { events: 0, streams: 0, in: [] },
+      };
+      assertEquals(log.about("P", 9), nothing);
+      for (let id = 1; id <= 4; id++) log.append(event("inbox/P", id, { publisher: "Q", atMs: id * 1_000 }));
+      log.append(event("room/a", 5, { atMs: 5_000, body: new Uint8Array(7) }));
+      log.append(event("room/a", 6, { atMs: 6_000 }));
+      log.append(event("inbox/Q", 7, { publisher: "R", atMs: 7_000 }));
+      log.commit();
+      const { received, published } = log.about("P", 9);
+      assertEquals(published, {
+        events: 2,
+        streams: 1,
+        in: [{ stream: "room/a", events: 2, firstAt: 5_000, lastAt: 6_000 }],
+      });
+      // Of the four, one is gone, and of one only the id is left.
+      const fromQ = { publisher: "Q", events: 3, bytes: 2, firstAt: 2_000, lastAt: 4_000 };
+      assertEquals(received, { events: 3, bytes: 2, authors: 1, from: [fromQ] });
+      assertEquals(log.about("Q", 9).published.in, [
+        { stream: "inbox/P", events: 3, firstAt: 2_000, lastAt: 4_000 },
+      ]);
+      assertEquals([log.about("P", 0).published.in, log.about("Q", 0).received.from], [[], []]);
+    }));
+
   Deno.test(`${name}.append() takes the same id from another publisher or for another stream as another event`, () =>
     withLog({}, (log) => {
       log.append(event("s", 1));

@@ -193,6 +193,19 @@ Deno.test("Relay.handle() sends a reader what is left when the events after its 
   assertEquals(placesOf(bench.drainAll(bob).map((packet) => packet.message), LOBBY_STREAM), [7, 8, 9, 10]);
 });
 
+Deno.test("Relay.handle() says at once where a stream begins that was trimmed behind a cursor, and not otherwise", () => {
+  const bench = new RelayBench({ limits: { streamEvents: 4, ageMs: 120_000 } });
+  const alice = bench.join("alice");
+  for (let number = 0; number < 10; number++) bench.publish(alice, LOBBY_STREAM);
+  const begins = (name: string, seq: number) => {
+    const first = bench.drainAll(joinAfter(bench, name, seq))[0]?.message;
+    return first?.t === "subscribed" ? first.oldest : first?.t;
+  };
+  assertEquals([5, 6, 10, 11].map((seq) => begins(`p${seq}`, seq)), [7, undefined, undefined, "reset"]);
+  bench.pass(300_000);
+  assertEquals([5, 9, 10].map((seq) => begins(`q${seq}`, seq)), [11, 11, undefined], "nothing is left");
+});
+
 Deno.test("Relay.handle() sends one lot a drain, within its bounds, while new events wait for their turn", () => {
   const bench = new RelayBench();
   const alice = bench.join("alice");

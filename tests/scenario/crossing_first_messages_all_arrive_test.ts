@@ -26,7 +26,7 @@ Deno.test("first messages that cross in private all arrive, and so does what fol
 Deno.test("a first message brings the keys that a line was waiting for, and the answer goes out on its session", async () => {
   const net = await FakeNet.create();
   const relay = new HostileRelay(net);
-  const alice = await net.join("alice");
+  const alice = await net.join("alice", { receipts: false });
   const bob = await net.join("bob");
   let release = () => {};
   relay.once(alice, "bundle", (packet) => {

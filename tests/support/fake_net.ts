@@ -12,7 +12,14 @@ import { type Command, parseLine, type SessionCommand } from "../../lib/chat/com
 import type { ChatEffect, ChatInput } from "../../lib/chat/effects.ts";
 import type { ChatEvent } from "../../lib/chat/events.ts";
 import type { HistoryEntry, HistoryQuery } from "../../lib/chat/history_events.ts";
-import type { ChatChanges, ChatState, StoredCursor, StoredLine, StoredRoomRow } from "../../lib/chat/state.ts";
+import type {
+  ChatChanges,
+  ChatState,
+  StoredCursor,
+  StoredLine,
+  StoredReceiptRow,
+  StoredRoomRow,
+} from "../../lib/chat/state.ts";
 import { generateDhKeyPair } from "../../lib/crypto/dh.ts";
 import { type RandomBytes, secureRandom } from "../../lib/crypto/random.ts";
 import { type Certificate, createCertificate } from "../../lib/e2ee/certificate.ts";
@@ -20,6 +27,7 @@ import { generateIdentity, type Identity, relayFingerprint } from "../../lib/e2e
 import type { Life } from "../../lib/e2ee/life.ts";
 import { WordList } from "../../lib/pake/code.ts";
 import type { EndReason, RelayEffect, RelayInput } from "../../lib/relay/effects.ts";
+import type { EventLogLimits } from "../../lib/relay/event_log.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
 import { NameBook } from "../../lib/relay/names.ts";
 import { Relay } from "../../lib/relay/relay.ts";
@@ -70,11 +78,14 @@ export class Kept {
   readonly #outbox = new Map<string, StoredLine>();
   /** What was told of conversations, in order; a client does not start from it. */
   readonly history: HistoryEntry[] = [];
+  readonly #receipts = new Map<string, StoredReceiptRow>();
   #prekeys: Bytes | undefined;
   #forgotten: Bytes | undefined;
 
   /** Keeps changes. */
-  commit({ sessions, peers, cursors, codes = [], rooms = [], outbox = [], history = [] }: ChatChanges): void {
+  commit(
+    { sessions, peers, cursors, codes = [], rooms = [], outbox = [], receipts = [], history = [] }: ChatChanges,
+  ): void {
     this.history.push(...history);
     this.#prekeys = sessions.prekeys ?? this.#prekeys;
     this.#forgotten = sessions.forgotten ?? this.#forgotten;
@@ -90,6 +101,7 @@ export class Kept {
     for (const { relay, room, name, value } of rooms) {
       set(this.#rooms, `${relay}/${room}/${name}`, value && { relay, room, name, value });
     }
+    for (const { peer, id, value } of receipts) set(this.#receipts, `${peer}/${id}`, value && { peer, id, value });
     for (const { relay, id, value } of outbox) set(this.#outbox, `${relay}/${id}`, value && { relay, value });
   }
 
@@ -107,6 +119,7 @@ export class Kept {
       codes,
       rooms,
       outbox: [...this.#outbox.values()],
+      receipts: [...this.#receipts.values()],
     };
   }
 
@@ -120,6 +133,7 @@ export class Kept {
     for (const [key, value] of this.#cursors) copy.#cursors.set(key, value);
     for (const [key, value] of this.#rooms) copy.#rooms.set(key, value);
     for (const [key, value] of this.#outbox) copy.#outbox.set(key, value);
+    for (const [key, value] of this.#receipts) copy.#receipts.set(key, value);
     return copy;
   }
 }
@@ -156,6 +170,8 @@ export interface JoinOptions {
   readonly session?: SessionCommand;
   /** The certificate of an earlier run, which goes on; a newer one without. */
   readonly certificate?: Certificate;
+  /** Whether receipts are said and shown; they are without. */
+  readonly receipts?: boolean;
   /** What an earlier run kept; nothing without. */
   readonly kept?: Kept;
   /** Another name that the client claims in its messages, in a newer certificate that the relay never sees. */
@@ -271,15 +287,26 @@ export class FakeNet {
   readonly #heldBack = new Map<number, { toClient?: Bytes[]; toRelay?: Bytes[] }>();
   #nextLink = 1;
 
-  private constructor(readonly relayPublic: Bytes, readonly relayPrint: string, ttlMs: number) {
-    this.log = new MemoryEventLog({ generation: encodeHex(secureRandom(16)) });
+  private constructor(
+    readonly relayPublic: Bytes,
+    readonly relayPrint: string,
+    { ttlMs, limits }: { readonly ttlMs: number; readonly limits: Partial<EventLogLimits> },
+  ) {
+    this.log = new MemoryEventLog({ generation: encodeHex(secureRandom(16)), limits });
     this.relay = new Relay({ log: this.log, names: new NameBook({ ttlMs }), random: secureRandom });
   }
 
-  /** Makes a relay with an empty log, under a key of its own or the one given; it frees names after a while. */
-  static async create(relayPublic?: Bytes, nameTtlMs: number = NAME_TTL_MS): Promise<FakeNet> {
+  /**
+   * Makes a relay with an empty log, under a key of its own or the one given; it frees names after a while, and its log
+   * has the bounds of a real one or smaller ones.
+   */
+  static async create(
+    relayPublic?: Bytes,
+    nameTtlMs: number = NAME_TTL_MS,
+    limits: Partial<EventLogLimits> = {},
+  ): Promise<FakeNet> {
     const publicBytes = relayPublic ?? (await generateDhKeyPair()).publicBytes;
-    return new FakeNet(publicBytes, await relayFingerprint(publicBytes), nameTtlMs);
+    return new FakeNet(publicBytes, await relayFingerprint(publicBytes), { ttlMs: nameTtlMs, limits });
   }
 
   /** Every body that the relay ever got. */
@@ -302,12 +329,12 @@ export class FakeNet {
     const certificate = options.certificate ?? await createCertificate(identity, { handle, createdMs: this.nowMs });
     const kept = options.kept ?? new Kept();
     const relay = { name: "test relay", fingerprint: this.relayPrint, publicBytes: this.relayPublic };
-    const { claims, random } = options;
+    const { claims, random, receipts = true } = options;
     const claimed = claims === undefined
       ? certificate
       : await createCertificate(identity, { handle: claims, createdMs: this.nowMs + 1 });
     const state = kept.state;
-    const what = { room: options.room, session: options.session, words: WORDS, ...(random && { random }) };
+    const what = { room: options.room, session: options.session, words: WORDS, receipts, ...(random && { random }) };
     const chat = await Chat.create({ identity, certificate: claimed, relay, ...what, state }, this.nowMs);
     const client = new FakeClient(this, this.#nextLink++, chat, identity, certificate, kept);
     this.clients.set(client.link, client);

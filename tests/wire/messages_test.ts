@@ -73,6 +73,7 @@ const CLIENT: { [K in ClientMessage["t"]]: fc.Arbitrary<Extract<ClientMessage, {
   getBundle: message("getBundle", { ref, of: id32, nonce: hex16 }),
   liveBundle: message("liveBundle", { ref }),
   who: message("who", { ref }),
+  aboutMe: message("aboutMe", { ref }),
   createMailbox: message("createMailbox", { ref }),
   joinMailbox: message("joinMailbox", { ref, mailbox }),
   mail: message("mail", { mailbox }),
@@ -83,7 +84,10 @@ const RELAY: { [K in RelayMessage["t"]]: fc.Arbitrary<Extract<RelayMessage, { t:
   roster: message("roster", { room: id32, more: fc.boolean() }),
   joined: message("joined", { room: id32, at }),
   left: message("left", { room: id32, who: id32, at, reason: fc.constantFrom("quit", "lost", "removed") }),
-  subscribed: message("subscribed", { stream, generation: hex16, head: count }),
+  subscribed: fc.oneof(
+    message("subscribed", { stream, generation: hex16, head: count }),
+    message("subscribed", { stream, generation: hex16, head: count, oldest: count }),
+  ),
   reset: message("reset", { stream, generation: hex16, head: count }),
   event: fc.oneof(
     message("event", { stream, seq: count, at, from: id32, kind, id: hex16 }),
@@ -103,6 +107,7 @@ const RELAY: { [K in RelayMessage["t"]]: fc.Arbitrary<Extract<RelayMessage, { t:
   bundleWanted: message("bundleWanted", { ref, by: id32, nonce: hex16 }),
   prekeysLow: message("prekeysLow", { left: count }),
   people: message("people", { ref, more: fc.boolean() }),
+  aboutYou: message("aboutYou", { ref }),
   mailboxCreated: message("mailboxCreated", { ref, mailbox }),
   mailboxJoined: message("mailboxJoined", { ref, mailbox }),
   mailboxRefused: message("mailboxRefused", {
