@@ -18,7 +18,7 @@ export type KnowledgeKind = keyof typeof SERVER_KNOWLEDGE;
 /** What is held, by kind. */
 export const SERVER_KNOWLEDGE = {
   names: "your names: how each is written and compared, your fingerprint, whether you come back, when your newest " +
-    "certificate was made and when you were last here; in a file, but for --ephemeral",
+    "certificate was made and when you were last here; stored, but for --ephemeral",
   certificate: "your certificate: name, three public keys and when it was made; while you are here it is shown to " +
     "everybody who shares a room with you or asks who is here",
   link:
@@ -28,13 +28,13 @@ export const SERVER_KNOWLEDGE = {
     "which rooms you are in, by id: who guesses the name of an open room can tell its id, that of an invite-only " +
     "room says nothing",
   ops: "who made each room, joined, left, added, removed or promoted whom, and when: signed, with certificates, and " +
-    "kept in a file for as long as the room has its log",
+    "stored for as long as the room has its log",
   received: "of everything that was written to you in private, read or not: who published it, its id, when, how long " +
-    "it is, and the sealed bytes; in a file",
+    "it is, and the sealed bytes; stored",
   published: "of everything that you published, receipts included: in which room or whose inbox, its id, when, how " +
-    "long it is, and the sealed bytes; in a file",
+    "long it is, and the sealed bytes; stored",
   streams: "of each room and each inbox: how many events there were, when the last came, and how far an inbox was " +
-    "handed to its owner; in a file",
+    "handed to its owner; stored",
   keys: "the keys that you left for those who write to you: a bundle with your certificate, one-time prekeys, and when",
   keyRequests:
     "whose one-time prekeys you were given in the last hour, who was given one of yours, and who waits for " +

@@ -52,9 +52,10 @@ function valuesOf(kind: KnowledgeKind, event: Knows): SafeText[] {
       return listed(about.rooms, ({ room: id, ops }) => safe`${labelOf(`room/${id}`, places)}: ${ops} entries`);
     case "received":
       return [
-        safe`${about.received.events} events, ${about.received.bytes} bytes, of ${about.received.authors} people; ${about.received.waiting} not handed to you; kept for ${
-          duration(about.eventsKeptForMs)
+        safe`${about.received.events} events, ${about.received.bytes} bytes, by ${about.received.authors} ${
+          safeText(about.received.authors === 1 ? "author" : "authors")
         }`,
+        safe`${about.received.waiting} of them not handed to you; kept for ${duration(about.eventsKeptForMs)}`,
         ...listed(about.received.from, ({ publisher, events, bytes, firstAt, lastAt }) => {
           const who = labelOf(`inbox/${publisher}`, places);
           return safe`from ${who}: ${events}, ${bytes} bytes, ${stamp(firstAt)} to ${stamp(lastAt)}`;
@@ -62,7 +63,7 @@ function valuesOf(kind: KnowledgeKind, event: Knows): SafeText[] {
       ];
     case "published":
       return [
-        safe`${about.published.events} events in ${about.published.streams} places; kept for ${
+        safe`${about.published.events} events, in ${about.published.streams} streams; kept for ${
           duration(about.eventsKeptForMs)
         }`,
         ...listed(about.published.in, ({ stream, events, firstAt, lastAt }) => {

@@ -6,6 +6,7 @@ import { encodeContent } from "../../lib/chat/content.ts";
 import { boxHashOf } from "../../lib/e2ee/direct_link.ts";
 import { SessionBook } from "../../lib/e2ee/session_book.ts";
 import { RECEIPT_DELAY_MS, RECEIPT_EVERY_MS } from "../../lib/chat/receipts_owed.ts";
+import type { Packet, RelayMessage } from "../../lib/wire/messages.ts";
 import type { FakeClient } from "../support/fake_net.ts";
 import { FakeNet } from "../support/fake_net.ts";
 
@@ -248,6 +249,25 @@ Deno.test("/delivery counts each conversation, with the relay and without", asyn
     { place: { room: "lobby" }, isOwnInbox: false, sent: 1, accepted: 1, ...nothing },
     { place: { to: "bob" }, isOwnInbox: false, ...nothing, sent: 3, accepted: 2, delivered: 2, read: 1 },
   ]]);
+});
+
+Deno.test("/delivery counts what a relay says twice in a room, and it is shown once", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  const passed: Packet<RelayMessage>[] = [];
+  net.tamper = (packet, to) => {
+    if (to === alice) passed.push(packet);
+    return [packet];
+  };
+  await bob.type("once");
+  const said = passed.find(({ message }) => message.t === "event" && message.stream.startsWith("room/"));
+  assert(said?.message.t === "event");
+  net.inject(alice, said); // at its place
+  net.inject(alice, { ...said, message: { ...said.message, seq: said.message.seq + 1 } }); // at one of its own
+  await net.settle();
+  await alice.type("/delivery");
+  const room = alice.all("delivery")[0]?.conversations.find(({ place }) => "room" in place);
+  assertEquals([alice.texts, room?.duplicates, room?.missing], [["once"], 2, 0]);
 });
 
 /** Lets somebody say in private what no client would, with the keys that they have. */
