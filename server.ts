@@ -18,6 +18,7 @@ import { defaultDataDir, openDataDir } from "./lib/io/data_dir.ts";
 import { inviteOf, RelayInvite } from "./lib/io/invite_store.ts";
 import { listen } from "./lib/io/listen.ts";
 import { lanAddresses } from "./lib/io/network.ts";
+import { ArchiveLoop, RoomArchive } from "./lib/io/room_archive.ts";
 import { runProgram, type Streams } from "./lib/io/program.ts";
 import { RelayHost } from "./lib/io/relay_host.ts";
 import { loadRelayKey, NameStore } from "./lib/io/relay_store.ts";
@@ -75,11 +76,8 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
     // No `await` from here to the host: what reads files again speaks to it.
     const listener = listen(flags.host, flags.port);
     const { hostname: host, port } = listener.addr;
-    const relay = new Relay({
-      log: events ?? new MemoryEventLog({ generation: makeGeneration() }),
-      names,
-      random: secureRandom,
-    });
+    const eventLog = events ?? new MemoryEventLog({ generation: makeGeneration() });
+    const relay = new Relay({ log: eventLog, names, random: secureRandom });
     const failing = Promise.withResolvers<never>();
     const runtime: RelayHost = new RelayHost({
       relay,
@@ -92,6 +90,8 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
       namesChanged: () => store.changed(),
       ...(allowed === undefined ? {} : { admits: (fingerprint) => allowed.has(fingerprint) }),
     });
+    const told = (event: string, fields: Fields) => log("info", event, fields);
+    const archive = new ArchiveLoop(new RoomArchive({ log: eventLog, told }), failing.reject);
     const listening = {
       name,
       host,
@@ -108,7 +108,7 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
     const stop = onEverySignal("SIGHUP", () => void Promise.all([allowed?.readNow(), invite.readNow()]));
     await Promise.race([ended(), failing.promise]);
     stop();
-    await Promise.all([allowed?.close(), invite.close()]);
+    await Promise.all([allowed?.close(), invite.close(), archive.close()]);
     await runtime.close();
     await store.close();
     if (!flags.json) out.write("The relay has stopped.\n");

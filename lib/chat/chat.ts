@@ -22,6 +22,7 @@ import { gatherChanges } from "./changes.ts";
 import { EarlyEvents } from "./early_events.ts";
 import type { ChatEffect, ChatInput } from "./effects.ts";
 import type { ChatEvent } from "./events.ts";
+import { foresee } from "./foreseeing.ts";
 import { History } from "./history.ts";
 import { HistoryCommands } from "./history_commands.ts";
 import type { HistoryEntry } from "./history_events.ts";
@@ -166,7 +167,7 @@ export class Chat {
     const hasBegun = this.#isEntered || this.#links.isAgain;
     switch (input.kind) {
       case "packet":
-        if (input.coming !== undefined) this.#rooms.foresee(input.coming);
+        if (input.coming !== undefined) foresee(this.#rooms, input.coming);
         await this.#hear(input.packet, turn);
         break;
       case "command":
@@ -218,6 +219,7 @@ export class Chat {
       case "joined":
       case "left":
       case "ops":
+      case "snapshot":
         await this.#rooms.hear(message, body, turn);
         return await this.#proceed(turn);
       case "event":

@@ -90,6 +90,7 @@ export type NoticeCode =
   | "away"
   | "roomInvitation"
   | "rejoined"
+  | "skipped"
   | "outbox"
   | "unshown"
   | "historyDamaged"

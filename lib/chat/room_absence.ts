@@ -1,7 +1,9 @@
 /**
  * Absence in an open room (PROTOCOL 3.13): a member that says nothing for a quarter of its grace says that it is here, and
- * who was silent for longer than the grace is taken out by whoever gets to it first. Each client waits a random while
- * before it tries, so that a hundred do not all write the same op.
+ * who was silent for longer than the grace is taken out by whoever gets to it first. After many ops that bear nothing out
+ * a member says so, too, whoever gets to it first: without it no newcomer could start after them, and the ops before them
+ * would have to stay (PROTOCOL 4.4). Each client waits a random while before it tries, so that a hundred do not all write
+ * the same op.
  * @module
  */
 
@@ -13,6 +15,8 @@ import type { Turn } from "./turn.ts";
 
 /** The longest random while before somebody is taken out. */
 export const REMOVE_DELAY_MAX_MS = 60_000;
+/** Ops after which a member says that it is here, if none of them bears out where the room stands. */
+export const HERE_AFTER_OPS = 1_024;
 /** How long after an op that came to nothing the next one is tried. */
 export const TRY_AGAIN_MS: number = 10 * 60_000;
 /** How many are taken out at once; the others when these are done. */
@@ -35,6 +39,8 @@ export class RoomAbsence {
   readonly #options: RoomAbsenceOptions;
   /** Not before when something is tried for somebody who was silent since a time. */
   readonly #notBefore = new Map<Fingerprint, { readonly sinceMs: number; readonly atMs: number }>();
+  /** When we say that we are here for the sake of newcomers. */
+  #hereAtMs = Infinity;
 
   /**
    * Starts with nothing tried.
@@ -61,6 +67,7 @@ export class RoomAbsence {
     const { channel, self } = this.#options;
     const due = this.#due(turn.nowMs).filter(({ atMs }) => atMs <= turn.nowMs).slice(0, AT_ONCE_MAX);
     for (const { who } of due) {
+      if (who === self) this.#hereAtMs += TRY_AGAIN_MS;
       const { lastActiveMs: sinceMs = 0 } = channel.membership.memberOf(who) ?? {};
       this.#notBefore.set(who, { sinceMs, atMs: turn.nowMs + TRY_AGAIN_MS });
       await channel.change(who === self ? { kind: "here" } : { kind: "remove", subject: who, reason: "absent" }, turn);
@@ -86,8 +93,15 @@ export class RoomAbsence {
       if (silentUntilMs <= nowMs && !this.#notBefore.has(who)) {
         this.#notBefore.set(who, { sinceMs, atMs: who === self ? nowMs : nowMs + this.#delayMs() });
       }
-      return [{ who, atMs: Math.max(silentUntilMs, this.#notBefore.get(who)?.atMs ?? 0) }];
+      const atMs = Math.max(silentUntilMs, this.#notBefore.get(who)?.atMs ?? 0);
+      return [{ who, atMs: who === self ? Math.min(atMs, this.#hereDueMs(nowMs)) : atMs }];
     });
+  }
+
+  #hereDueMs(nowMs: number): number {
+    if (this.#options.channel.opsUnborne < HERE_AFTER_OPS) this.#hereAtMs = Infinity;
+    else if (this.#hereAtMs === Infinity) this.#hereAtMs = nowMs + this.#delayMs();
+    return this.#hereAtMs;
   }
 
   #isHere(who: Fingerprint): boolean {

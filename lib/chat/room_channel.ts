@@ -5,6 +5,7 @@
  */
 
 import type { Bytes } from "../bytes/writer.ts";
+import { bearsOut } from "../e2ee/bearing.ts";
 import { idOf } from "../e2ee/identity.ts";
 import type { AppliedOp } from "../e2ee/membership.ts";
 import type { OpAuthor } from "../e2ee/membership_make.ts";
@@ -12,16 +13,16 @@ import { Room as RoomCore, type RoomClaims, type RoomRow } from "../e2ee/room.ts
 import type { OpenedRoomMessage, RoomHeard } from "../e2ee/room_heard.ts";
 import type { RoomKind } from "../e2ee/membership_state.ts";
 import { decodeOps } from "../wire/bodies.ts";
-import type { Cursor, EventId, Fingerprint, StreamName } from "../wire/messages.ts";
+import type { Cursor, EventId, Fingerprint, RelayMessage, StreamName } from "../wire/messages.ts";
 import type { Ref } from "./events.ts";
 import type { Keyring } from "./keyring.ts";
-import { meetMember } from "./member_meeting.ts";
 import { type OwnOp, type OwnOpOutcome, OwnOps, TRIES_MAX } from "./own_ops.ts";
 import type { People } from "./people.ts";
 import type { EventHead, Room } from "./receiving.ts";
 import { RoomFollowing } from "./room_following.ts";
-import { type Consistency, KNOWN_OP, type MembershipNews, newsOf, NO_NEWS } from "./room_news.ts";
-import { otherHistoryOf, type PlacedOp } from "./room_news.ts";
+import { RoomMeeting } from "./room_meeting.ts";
+import { type Consistency, KNOWN_OP, otherHistoryOf, type PlacedOp } from "./room_news.ts";
+import { startFrom } from "./room_snapshot.ts";
 import { RoomVoice } from "./room_voice.ts";
 import { notice, type Turn } from "./turn.ts";
 
@@ -49,12 +50,14 @@ export class RoomChannel {
   readonly #self: Fingerprint;
   #core: RoomCore;
   readonly #ownOps: OwnOps;
+  readonly #meeting: RoomMeeting;
   /** How often we still try to join; a relay that plays with us must not keep us at it for ever. */
   #joinsLeft = TRIES_MAX;
   /** Whether we are a member as far as the person knows, so that a leave of ours in the log was meant to be one. */
   #isStaying: boolean;
   /** Whether ops of ours may have lost their answers with a link, or were never sent. */
   #mustResend = false;
+  #opsUnborne = 0;
   /** Where we stand in its stream. */
   readonly following: RoomFollowing;
   /** How we speak there. */
@@ -69,6 +72,8 @@ export class RoomChannel {
     this.#ownOps = new OwnOps({ author, stream: this.stream, newEventId: () => keyring.newEventId() });
     this.following = new RoomFollowing({ room: options.room.id, stream: this.stream, nextRef });
     this.voice = new RoomVoice({ room: () => this.#core, isReady: () => this.isReady, people, keyring, nextRef });
+    const { voice } = this;
+    this.#meeting = new RoomMeeting({ membership: () => this.membership, self: this.#self, people, keyring, voice });
   }
 
   /**
@@ -84,7 +89,7 @@ export class RoomChannel {
       ? await RoomCore.begin(options.kind, idOf(options.room.id), { self })
       : await RoomCore.restore(options.rows, { self });
     const channel = new RoomChannel(options, core);
-    for (const member of core.membership.members()) meetMember(member, { ...options, self, nowMs });
+    channel.#meeting.introduceAll(nowMs);
     return channel;
   }
 
@@ -108,9 +113,19 @@ export class RoomChannel {
     return this.#core.membership;
   }
 
+  /** What is said there: moved on by whoever reads the room. */
+  get said(): Pick<RoomCore, "placed" | "waitingOf" | "miss" | "expire" | "caughtUp" | "foresee"> {
+    return this.#core;
+  }
+
   /** Whether we are a member as far as the log is known. */
   get isMember(): boolean {
     return this.#core.isMember;
+  }
+
+  /** How many ops were placed, as far as this run saw, since one bore out where the room stands. */
+  get opsUnborne(): number {
+    return this.#opsUnborne;
   }
 
   /** Whether an op of ours is on its way. */
@@ -206,6 +221,33 @@ export class RoomChannel {
   }
 
   /**
+   * Takes in a part of a snapshot that comes before the ops that were asked for. Once all of it is there the log goes on
+   * from it, and everybody is to be shown again.
+   * @param part which request it answers, and where it stands
+   * @param body the bytes
+   * @param turn time and effects
+   * @returns what became of messages that waited; `undefined` while parts are missing
+   * @throws {DecodeError} when it is malformed
+   * @throws {ProtocolError} when it does not fit, or nobody bears it out
+   */
+  async snapshot(
+    part: Extract<RelayMessage, { t: "snapshot" }>,
+    body: Bytes,
+    turn: Turn,
+  ): Promise<readonly RoomHeard[] | undefined> {
+    const whole = this.following.snapshot(part, body);
+    if (whole === undefined) return undefined;
+    const released = await startFrom(this.#core, { whole, epoch: part.epoch }, turn.nowMs);
+    this.#ownOps.restart();
+    this.#joinsLeft = TRIES_MAX;
+    this.#isStaying = this.#core.isMember;
+    this.#opsUnborne = 0;
+    this.voice.forget();
+    this.#meeting.introduceAll(turn.nowMs);
+    return released;
+  }
+
+  /**
    * Takes in that an op was placed, one of ours included.
    * @param place its number and the relay's time
    * @param bytes the op
@@ -263,14 +305,6 @@ export class RoomChannel {
   }
 
   /**
-   * Begins to open a message that comes soon.
-   * @param body what was published, the very array
-   */
-  foresee(body: Bytes): void {
-    this.#core.foresee(body);
-  }
-
-  /**
    * Takes in a message of the stream.
    * @param head its place, and who published it as the relay says
    * @param body what was published
@@ -283,14 +317,6 @@ export class RoomChannel {
     nowMs: number,
   ): Promise<RoomHeard> {
     return this.#core.message(body, { seq: head.seq, atMs: head.at, nowMs, from: head.from });
-  }
-
-  /**
-   * Takes in that a message of ours was placed.
-   * @param message what was published
-   */
-  async placed(message: Bytes): Promise<void> {
-    await this.#core.placed(message);
   }
 
   /**
@@ -316,39 +342,11 @@ export class RoomChannel {
     return { gap: Math.max(missing, hidden), isFork: tally.kind === "differs" };
   }
 
-  /**
-   * Counts a member's messages that wait for their key.
-   * @param who whose
-   * @returns the number
-   */
-  waitingOf(who: Fingerprint): number {
-    return this.#core.waitingOf(who);
-  }
-
   /** Notes that the link is gone. */
   unlink(): void {
     this.#mustResend = true;
     this.following.unlink();
     this.voice.unlink();
-  }
-
-  /** Notes that the stream was read to its end. */
-  caughtUp(): void {
-    this.#core.caughtUp();
-  }
-
-  /** Notes that places of the stream were left out. */
-  missed(): void {
-    this.#core.miss();
-  }
-
-  /**
-   * Forgets messages that waited too long for their keys.
-   * @param nowMs the time now
-   * @returns whose they were, one entry for each
-   */
-  expire(nowMs: number): Fingerprint[] {
-    return this.#core.expire(nowMs);
   }
 
   /** We join an open room unless we are a member already, and show our newest certificate in any room. */
@@ -368,12 +366,13 @@ export class RoomChannel {
     turn: Turn,
   ): Promise<PlacedOp> {
     const { applied, released } = await this.#core.placeOp(op, { ...place, nowMs: turn.nowMs });
+    this.#opsUnborne = bearsOut(applied) ? 0 : this.#opsUnborne + 1;
     const context = this.#core.membership.context(turn.nowMs);
     const own = await this.#ownOps.applied(op, applied, { ...turn, context });
     const hasLeft = own === undefined && this.#isStaying && this.#isOwnLeave(applied);
     if (hasLeft) this.#joinsLeft = 0; // an earlier run asked for it and did not live to hear of it
     if (this.following.isOn) this.#isStaying = this.#core.isMember;
-    const news = this.#news(applied, turn);
+    const news = this.#meeting.news(applied, turn.nowMs);
     if (own?.kind === "done" && own.op.kind === "join") this.#joinsLeft = TRIES_MAX;
     return { hasLeft, news, released, atMs: place.atMs, own, otherHistoryOf: otherHistoryOf(applied) };
   }
@@ -381,21 +380,5 @@ export class RoomChannel {
   #isOwnLeave(applied: AppliedOp): boolean {
     return applied.valid && applied.change.kind === "left" &&
       applied.change.member.certificate.fingerprint === this.#self;
-  }
-
-  #news(applied: AppliedOp, turn: Turn): MembershipNews {
-    if (!applied.valid) return NO_NEWS;
-    const { change } = applied;
-    const member = "member" in change ? change.member : this.#core.membership.memberOf(change.by);
-    if (member === undefined) return NO_NEWS; // who begins an open room is no member by that
-    const { fingerprint } = member.certificate;
-    if (fingerprint === this.#self) return newsOf(change, undefined);
-    const isComing = change.kind === "joined" || change.kind === "renewed" || change.kind === "created";
-    const person = isComing
-      ? meetMember(member, { ...this.#options, self: this.#self, nowMs: turn.nowMs })
-      : this.#options.people.get(fingerprint);
-    const isGone = change.kind === "left" || change.kind === "removed";
-    if (isGone) this.voice.hide(fingerprint); // one who comes back is shown again first
-    return person === undefined ? NO_NEWS : newsOf(change, person);
   }
 }

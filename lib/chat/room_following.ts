@@ -3,6 +3,7 @@
  * fetched before anything after them is taken.
  *
  *     never read before    enter, getOps from the first     -> subscribe from now on
+ *     ops are gone         a snapshot comes before the ops  -> subscribe from now on
  *     read before          enter, subscribe after our place
  *     places are missing   getOps after the last that we know  -> subscribe after our place once more
  *
@@ -11,6 +12,7 @@
  */
 
 import { ProtocolError } from "../bytes/errors.ts";
+import type { Bytes } from "../bytes/writer.ts";
 import {
   type ClientMessage,
   type Cursor,
@@ -19,6 +21,7 @@ import {
   type RelayMessage,
   type StreamName,
 } from "../wire/messages.ts";
+import { type SnapshotPart, SnapshotParts } from "./room_snapshot.ts";
 import type { Turn } from "./turn.ts";
 
 /** Of which room, and how requests are told apart. */
@@ -41,6 +44,8 @@ export class RoomFollowing {
   #fetched = 0;
   /** The number of the `getOps` under way. */
   #opsRef: number | undefined;
+  /** What came of a snapshot in answer to it. */
+  #parts = new SnapshotParts();
 
   /**
    * Starts with nothing heard.
@@ -88,6 +93,7 @@ export class RoomFollowing {
   fetchOps(epoch: number, turn: Turn): void {
     this.#isOn = false;
     this.#opsRef = this.#options.nextRef();
+    this.#parts = new SnapshotParts();
     this.#send({ t: "getOps", ref: this.#opsRef, room: this.#options.room, after: epoch }, turn);
   }
 
@@ -131,6 +137,17 @@ export class RoomFollowing {
     if (page.ref !== this.#opsRef) return false;
     if (page.first === epoch + 1) return true;
     throw new ProtocolError("Cannot take ops: the relay begins elsewhere than after those that are known");
+  }
+
+  /**
+   * Takes a part of the snapshot that comes before the ops that were asked for.
+   * @param part which request it answers, and where it stands
+   * @param body the bytes
+   * @returns all of it; `undefined` while parts are missing, or for an answer to another request
+   * @throws {ProtocolError} when it does not follow the parts before it, or there is too much of it
+   */
+  snapshot(part: SnapshotPart & { readonly ref: number }, body: Bytes): Bytes | undefined {
+    return part.ref === this.#opsRef ? this.#parts.take(part, body) : undefined;
   }
 
   /**

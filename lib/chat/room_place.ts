@@ -237,6 +237,29 @@ export class RoomPlace {
   }
 
   /**
+   * Takes in a part of a snapshot from which the log goes on; what was said before it is not heard any more.
+   * @param message which part
+   * @param body the bytes
+   * @param turn time and effects
+   * @returns whether the log goes on from it now, so that the stream is to be heard from now on
+   * @throws {DecodeError} when it is malformed
+   * @throws {ProtocolError} when it does not fit, or nobody bears it out
+   */
+  async snapshot(message: Extract<RelayMessage, { t: "snapshot" }>, body: Bytes, turn: Turn): Promise<boolean> {
+    const wasKnown = this.channel.membership.epoch > 0;
+    const released = await this.channel.snapshot(message, body, turn);
+    if (released === undefined) return false;
+    if (wasKnown) {
+      notice(turn, "skipped", `You were away from #${this.name} for long: what was said meanwhile is missing`);
+    }
+    // Whoever came meanwhile is named before anything is for them.
+    this.#isShown = false;
+    if (this.phase === "in") this.phase = "entering";
+    this.read(released, turn);
+    return true;
+  }
+
+  /**
    * Takes in messages that were opened, or were not.
    * @param heard what became of each, in order
    * @param turn time and effects

@@ -90,7 +90,7 @@ export class RoomReading {
    */
   missed(count: number, turn: Turn): void {
     this.#toldMissing += count;
-    this.#options.channel.missed();
+    this.#options.channel.said.miss();
     this.#options.showing.gap(this.#conversation, { count }, turn);
   }
 
@@ -100,7 +100,7 @@ export class RoomReading {
    */
   expire(turn: Turn): void {
     const counts = new Map<Fingerprint, number>();
-    for (const who of this.#options.channel.expire(turn.nowMs)) counts.set(who, (counts.get(who) ?? 0) + 1);
+    for (const who of this.#options.channel.said.expire(turn.nowMs)) counts.set(who, (counts.get(who) ?? 0) + 1);
     for (const [who, count] of counts) this.#tellGap(who, count - this.#takeTold(who, count), turn);
   }
 
@@ -129,7 +129,7 @@ export class RoomReading {
   /** The relay keeps the key back, or its author leaves us out. */
   #takeHeld({ sender, atMs }: Extract<RoomHeard, { kind: "held" }>, turn: Turn): void {
     const { channel } = this.#options;
-    const count = channel.waitingOf(sender);
+    const count = channel.said.waitingOf(sender);
     const awaited = this.#awaited.get(sender);
     if (awaited === undefined || count === 1) {
       this.#awaited.set(sender, { sinceMs: atMs, told: 0 });
@@ -147,7 +147,7 @@ export class RoomReading {
     if (awaited === undefined) return 0;
     const told = Math.min(count, awaited.told);
     awaited.told -= told;
-    if (this.#options.channel.waitingOf(who) === 0) this.#awaited.delete(who);
+    if (this.#options.channel.said.waitingOf(who) === 0) this.#awaited.delete(who);
     return told;
   }
 

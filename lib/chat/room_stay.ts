@@ -24,7 +24,7 @@ export const ADD_TIMEOUT_MS = 10_000;
 /** What the relay says about rooms. */
 export type RoomMessage = Extract<
   RelayMessage,
-  { t: "roster" | "joined" | "left" | "subscribed" | "reset" | "event" | "ops" }
+  { t: "roster" | "joined" | "left" | "subscribed" | "reset" | "event" | "ops" | "snapshot" }
 >;
 
 /** How a room is gone into. */
@@ -181,7 +181,7 @@ export class RoomStay {
     } else if (message.epoch !== undefined && message.epoch <= channel.membership.epoch) {
       this.#advance(message, turn); // known before from the log
     } else if (sealed !== undefined && this.#advance(message, turn)) {
-      await channel.placed(sealed);
+      await channel.said.placed(sealed);
     }
     await this.#settle(turn);
   }
@@ -240,11 +240,7 @@ export class RoomStay {
     return place.phase === "entering" || place.phase === "leaving" ? this.#addDueMs ?? Infinity : Infinity;
   }
 
-  async #hear(
-    message: RoomMessage,
-    body: Bytes,
-    turn: Turn,
-  ): Promise<void> {
+  async #hear(message: RoomMessage, body: Bytes, turn: Turn): Promise<void> {
     const { place, dropped } = this.#options;
     const { channel } = place;
     const receiving = this.#options.receiving();
@@ -258,7 +254,7 @@ export class RoomStay {
       case "subscribed":
         receiving.begin(message.stream, message);
         if (skipLost({ receiving, place }, message, turn)) return;
-        if (receiving.hasCaughtUp(message.stream)) channel.caughtUp();
+        if (receiving.hasCaughtUp(message.stream)) channel.said.caughtUp();
         await this.#create(turn);
         return await channel.subscribed(turn);
       case "reset":
@@ -268,21 +264,18 @@ export class RoomStay {
         return;
       case "ops": {
         const cursor = receiving.cursor(channel.stream);
-        for (const placed of await channel.ops(message, body, { ...turn, cursor })) {
-          await this.#placed(placed, turn);
-        }
+        for (const placed of await channel.ops(message, body, { ...turn, cursor })) await this.#placed(placed, turn);
         return;
       }
+      case "snapshot":
+        if (await place.snapshot(message, body, turn)) receiving.forget(channel.stream);
+        return;
       case "event":
         return await this.#event(message, body, turn);
     }
   }
 
-  async #event(
-    message: Extract<RelayMessage, { t: "event" }>,
-    body: Bytes,
-    turn: Turn,
-  ): Promise<void> {
+  async #event(message: Extract<RelayMessage, { t: "event" }>, body: Bytes, turn: Turn): Promise<void> {
     const { place } = this.#options;
     if (!place.channel.following.isOn) return;
     if (!this.#options.receiving().isNew(message)) return place.read([{ kind: "repeat" }], turn);
@@ -308,7 +301,7 @@ export class RoomStay {
     const receiving = this.#options.receiving();
     const missing = receiving.advance(head);
     if (missing === undefined) return false;
-    if (receiving.hasCaughtUp(head.stream)) this.#options.place.channel.caughtUp();
+    if (receiving.hasCaughtUp(head.stream)) this.#options.place.channel.said.caughtUp();
     const told = this.#options.place.channel.following.took(missing);
     if (told > 0) this.#options.place.missed(told, turn);
     return true;

@@ -9,7 +9,7 @@ import type { Bytes } from "../bytes/writer.ts";
 import { fingerprintOf, openRoomId } from "../e2ee/identity.ts";
 import { decodeSenderKey } from "../e2ee/sender_key.ts";
 import { checkRoomName } from "../wire/handle.ts";
-import type { Fingerprint, Packet, RelayMessage, StreamName } from "../wire/messages.ts";
+import type { Fingerprint, RelayMessage, StreamName } from "../wire/messages.ts";
 import type { Ref } from "./events.ts";
 import type { AcceptedMany } from "./key_handover.ts";
 import type { RoomChannel } from "./room_channel.ts";
@@ -188,16 +188,6 @@ export class Rooms {
   }
 
   /**
-   * Begins to open messages that come next; nothing is taken in by that.
-   * @param coming packets of the relay that it will be given, in order
-   */
-  foresee(coming: readonly Packet<RelayMessage>[]): void {
-    for (const { message, body } of coming) {
-      if (message.t === "event" && message.kind === "message") this.channel(roomOf(message.stream))?.foresee(body);
-    }
-  }
-
-  /**
    * Takes in what the relay says about a room.
    * @param message what it says
    * @param body the opaque bytes that came with it
@@ -264,11 +254,7 @@ export class Rooms {
    * @param how why, and who did it
    * @param turn time and effects
    */
-  async drop(
-    place: RoomPlace,
-    how: RoomLeaving,
-    turn: Turn,
-  ): Promise<void> {
+  async drop(place: RoomPlace, how: RoomLeaving, turn: Turn): Promise<void> {
     const wasHeard = place.phase !== "invited" || place.channel.following.isOn;
     this.#forget(place);
     if (wasHeard) place.channel.following.exit(turn);

@@ -69,6 +69,12 @@ export interface RosterStart {
   readonly op: Bytes;
 }
 
+/** From what a member goes on that was away for longer than the log reaches back. */
+export interface LaterStart extends Omit<RosterStart, "room"> {
+  /** The place at which the snapshot must stand. */
+  readonly epoch: number;
+}
+
 /** The members of one room. */
 export class Membership {
   readonly #mutex = new Mutex();
@@ -109,13 +115,7 @@ export class Membership {
    * @throws {AuthError} when it is another room, or a signature, the place or the roster does not fit
    */
   static async fromRoster(start: RosterStart): Promise<Membership> {
-    const state = await decodeMembership(start.snapshot);
-    if (state.kind !== "open" || !equalBytes(state.room, start.room)) {
-      throw new AuthError("Cannot start from roster: it is of another room");
-    }
-    for (const member of state.members.values()) await assertOwnJoin(state, member);
-    await assertBorneOut(state, start.op);
-    return new Membership(state);
+    return new Membership(await readStart(start));
   }
 
   /** How people come in. */
@@ -230,6 +230,24 @@ export class Membership {
   }
 
   /**
+   * Goes on at a later place of the log of an open room, as `fromRoster` does: the ops up to it are gone.
+   * @param start the snapshot and the op that bears it out
+   * @throws {DecodeError} when something is malformed; nothing changes then, nor with the others
+   * @throws {ProtocolError} when the place is no later one, or the op is of somebody who is not among the members
+   * @throws {AuthError} when it is another room, or a signature, the place or the roster does not fit
+   */
+  skipTo({ epoch, snapshot, op }: LaterStart): Promise<void> {
+    return this.#mutex.run(async () => {
+      if (this.#state.kind !== "open") throw new ProtocolError("Cannot start from roster: people are invited here");
+      const state = await readStart({ room: this.#state.room, snapshot, op });
+      if (state.epoch !== epoch || epoch <= this.#state.epoch) {
+        throw new ProtocolError("Cannot start from roster: it is not the place that it should be, or no later one");
+      }
+      this.#state = state;
+    });
+  }
+
+  /**
    * Encodes all of it, to be stored, or handed to newcomers of an open room.
    * @returns no secret
    */
@@ -318,6 +336,16 @@ function rosterFits(state: MembershipState, op: Op): boolean {
   if (op.kind === "create") return true;
   const place = placeAt(state, op.seen.epoch);
   return place !== undefined && equalBytes(place.roster, op.roster);
+}
+
+async function readStart({ room, snapshot, op }: RosterStart): Promise<MembershipState> {
+  const state = await decodeMembership(snapshot);
+  if (state.kind !== "open" || !equalBytes(state.room, room)) {
+    throw new AuthError("Cannot start from roster: it is of another room");
+  }
+  for (const member of state.members.values()) await assertOwnJoin(state, member);
+  await assertBorneOut(state, op);
+  return state;
 }
 
 async function assertOwnJoin(state: MembershipState, member: Member): Promise<void> {

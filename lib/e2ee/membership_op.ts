@@ -199,6 +199,17 @@ export async function unsafeAdmission(
 }
 
 /**
+ * Tells which place an op names; it must have been verified before.
+ * @param bytes an op
+ * @returns its `seen`, `undefined` for a create op
+ * @throws {DecodeError} when it is malformed
+ */
+export function unsafeSeenOf(bytes: Bytes): Seen | undefined {
+  const { kind, seen } = parse(bytes);
+  return kind === "create" ? undefined : readSeen(seen);
+}
+
+/**
  * Encodes what an open room says of absence.
  * @param grace both times
  * @returns 16 bytes

@@ -81,7 +81,13 @@ export class MembershipRows {
     if (this.#baseEpoch === undefined) return; // all of it is written anyway
     this.#ops.push({ atMs, op: op.slice() });
     if (this.#ops.length <= OPS_KEPT_MAX && op.length <= OP_MAX_BYTES) return;
-    this.#baseEpoch = undefined; // one that is too long is junk, and not worth a row
+    this.skipped(); // one that is too long is junk, and not worth a row
+  }
+
+  /** Notes that the log went on at a later place: all of it is written anew. */
+  skipped(): void {
+    this.#isChanged = true;
+    this.#baseEpoch = undefined;
     this.#ops = [];
   }
 

@@ -15,9 +15,9 @@
 
 import { DecodeError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import { type RandomBytes, secureRandom } from "../crypto/random.ts";
+import { secureRandom } from "../crypto/random.ts";
 import type { Fingerprint } from "./identity.ts";
-import { type AppliedOp, Membership } from "./membership.ts";
+import { type AppliedOp, type LaterStart, Membership } from "./membership.ts";
 import { MembershipRows } from "./membership_rows.ts";
 import type { OpPlace } from "./membership_rules.ts";
 import type { RoomKind } from "./membership_state.ts";
@@ -26,55 +26,12 @@ import type { KeyHeard, MessagePlace, OpenedRoomMessage, RoomHeard } from "./roo
 import { RoomListener, slackOf } from "./room_listener.ts";
 import { roomMessageHash } from "./room_message.ts";
 import { RoomSpeaker } from "./room_speaker.ts";
-import { RoomTally, type TallyClaim, type TallyVerdict } from "./room_tally.ts";
+import { RoomTally } from "./room_tally.ts";
+import type { ClaimsVerdict, RoomClaims, RoomOptions, RoomRow, SealedForRoom } from "./room_types.ts";
 import { emptyTally } from "./tally.ts";
 import { ToldLosses } from "./told_losses.ts";
 
-/** Whose room it is. */
-export interface RoomOptions {
-  /** We. */
-  readonly self: Fingerprint;
-  /** Where keys come from. */
-  readonly random?: RandomBytes;
-  /** The number of our last message there, if the room begins anew: numbers never start again. */
-  readonly m?: number;
-}
-
-/** A row of a room's state; `undefined` deletes it. Secret. */
-export interface RoomRow {
-  /** Its name within the room. */
-  readonly name: string;
-  /** What takes the place of what was stored. */
-  readonly value: Bytes | undefined;
-}
-
-/** What a message says about what its author wrote and read before. */
-export interface RoomClaims {
-  /** The number of the message among all of its author's in this room. */
-  readonly m: number;
-  /** What its author had read since the message's head. */
-  readonly tally: TallyClaim;
-}
-
-/** What they tell. */
-export interface ClaimsVerdict {
-  /** How many messages of its author are missing right before it. */
-  readonly missing: number;
-  /** How what they had read compares with what we read. */
-  readonly tally: TallyVerdict;
-}
-
-/** A message that we sealed. */
-export interface SealedForRoom {
-  /** What to publish. */
-  readonly message: Bytes;
-  /** The epoch of its head. */
-  readonly epoch: number;
-  /** How many removals it may have missed when it is placed. */
-  readonly slack: number;
-  /** The id of its chain in hexadecimal. */
-  readonly keyId: string;
-}
+export type { ClaimsVerdict, RoomClaims, RoomOptions, RoomRow, SealedForRoom };
 
 /** A room. */
 export class Room {
@@ -152,7 +109,7 @@ export class Room {
   }
 
   /** Its members and its head; move it on by this room alone. */
-  get membership(): Omit<Membership, "apply"> {
+  get membership(): Omit<Membership, "apply" | "skipTo"> {
     return this.#membership;
   }
 
@@ -207,6 +164,29 @@ export class Room {
    */
   foresee(bytes: Bytes): void {
     this.#listener.foresee(bytes);
+  }
+
+  /**
+   * Goes on at a later place of the log of an open room, whose ops up to it are gone. What was said meanwhile is not
+   * known; what can still be opened later stays, and we speak on a new chain.
+   * @param start what a member handed out, see `Membership.skipTo`
+   * @param nowMs the time now
+   * @returns what became of messages that waited for keys of a place in between
+   * @throws {DecodeError | ProtocolError | AuthError} as `Membership.skipTo`; nothing changes then
+   */
+  async skipTo(start: LaterStart, nowMs: number): Promise<readonly RoomHeard[]> {
+    const [wasMember, { epoch }] = [this.isMember, this.#membership];
+    await this.#membership.skipTo(start);
+    await this.#tally.reset(this.#membership.head);
+    this.miss();
+    this.#log.skipped();
+    this.#changed.add("speaker").add("counters");
+    this.#speaker.silence(); // whoever has our chain may have gone, or come back without it
+    if (!wasMember) this.#counters.clear();
+    for (const { joinedEpoch, certificate } of this.#membership.members()) {
+      if (joinedEpoch > epoch) this.#counters.delete(certificate.fingerprint);
+    }
+    return await this.#listener.skipped(nowMs);
   }
 
   /**

@@ -207,14 +207,20 @@ export class RoomListener {
     if (isAhead) this.#place.fetched(applied);
     else this.passed(membership.epoch);
     if (applied.valid && (applied.change.kind === "left" || applied.change.kind === "removed")) this.#dropDead();
-    const released: RoomHeard[] = [];
-    for (const [name, { peer, key, head }] of this.#late) {
-      if (!equalBytes(head, membership.head)) continue;
-      this.#late.delete(name);
-      this.#changed.add(name);
-      released.push(...(await this.takeKey(key, peer, nowMs)).released);
-    }
-    return released;
+    return await this.#releaseLate((head) => equalBytes(head, membership.head), nowMs);
+  }
+
+  /**
+   * Takes in that the log went on at a later place: chains of those who are gone die, and keys that were ahead find
+   * theirs.
+   * @param nowMs the time now, in milliseconds since 1970 (UTC)
+   * @returns what had waited for them
+   */
+  async skipped(nowMs: number): Promise<RoomHeard[]> {
+    const { membership } = this.#options;
+    this.#place.pass(membership.epoch);
+    this.#dropDead();
+    return await this.#releaseLate((head) => membership.knowsHead(head) !== undefined, nowMs);
   }
 
   /**
@@ -337,6 +343,17 @@ export class RoomListener {
     this.#late.set(name, { peer, key: key.slice(), head, sinceMs: nowMs });
     this.#changed.add(name);
     return { kind: "held", released: [] };
+  }
+
+  async #releaseLate(isThere: (head: Bytes) => boolean, nowMs: number): Promise<RoomHeard[]> {
+    const released: RoomHeard[] = [];
+    for (const [name, { peer, key, head }] of this.#late) {
+      if (!isThere(head)) continue;
+      this.#late.delete(name);
+      this.#changed.add(name);
+      released.push(...(await this.takeKey(key, peer, nowMs)).released);
+    }
+    return released;
   }
 
   /** After a valid leave or remove: nothing that is placed from now on may be on a chain that the one gone has. */

@@ -10,10 +10,13 @@
  *               handed                         of an inbox: the last place that its owner was handed
  *     records   stream, seq, at, offset, publisher, event_id, kind, body (NULL: only the id is remembered),
  *               epoch                          of an op: its place among the ops of its room
- *     rooms     room, epoch, bytes             how many ops it has, and what they cost
+ *     rooms     room, epoch, bytes             how many ops were placed, and what is kept of them costs, snapshot included
+ *               oldest, oldest_at              the oldest that is kept, and when it was stored
  *     ops       room, epoch, at, is_departure, op
+ *     snapshots room, epoch, body              from what newcomers of a room start, and after which op it was taken
  *
- * Schema 1 had neither ops nor handed places; it becomes schema 2 when it is opened, in one transaction.
+ * Schema 1 had neither ops nor handed places, schema 2 no snapshots; they become schema 3 when they are opened, in one
+ * transaction.
  *
  * The file is made whole under another name and then renamed: `events.db` is never half a database. Pages that become
  * free are used again and not given back: the file keeps the size that it once had, `EVENT_FILE_MAX_BYTES` at most.
@@ -38,7 +41,7 @@ import {
 /** The file's name in the relay's data directory. */
 export const EVENT_FILE_NAME = "events.db";
 /** The newest schema that this program knows. */
-export const EVENT_FILE_SCHEMA = 2;
+export const EVENT_FILE_SCHEMA = 3;
 /**
  * The most that the file may take: what all streams and all rooms keep (`LOG_MAX_BYTES` and `OPS_MAX_BYTES`, three
  * eighths of it together), their indexes, half-filled pages, and what is still to be cleared away, with room to spare. It stands for a full disk before the disk is full.
@@ -87,6 +90,17 @@ const MIGRATE_1 = `
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX ops_departures ON ops (room, epoch) WHERE is_departure = 1;
 `;
+
+/** From schema 2 to 3. Until then no op was dropped. */
+const MIGRATE_2 = `
+  ALTER TABLE rooms ADD COLUMN oldest INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE rooms ADD COLUMN oldest_at INTEGER NOT NULL DEFAULT 0;
+  UPDATE rooms SET oldest_at = ifnull((SELECT at FROM ops WHERE ops.room = rooms.room AND ops.epoch = 1), 0);
+  CREATE TABLE snapshots (room TEXT PRIMARY KEY, epoch INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+`;
+
+/** What makes a file of an earlier schema one of today, by the schema that it has. */
+const MIGRATIONS: Readonly<Record<number, string>> = { 1: MIGRATE_1 + MIGRATE_2, 2: MIGRATE_2 };
 
 /**
  * FULL: what was committed survives a power cut. EXCLUSIVE: one process, and no -shm file. FAST: what was deleted is
@@ -137,8 +151,14 @@ export const EVENT_SQL = {
   readOps: "SELECT epoch, at, op FROM ops WHERE room = ? AND epoch > ? ORDER BY epoch LIMIT ?",
   departure: "SELECT epoch FROM ops INDEXED BY ops_departures WHERE room = ? AND is_departure = 1 " +
     "ORDER BY epoch DESC LIMIT 1 OFFSET ?",
-  saveRoom: "INSERT INTO rooms VALUES (?, ?, ?) ON CONFLICT (room) DO UPDATE SET " +
-    "epoch = excluded.epoch, bytes = excluded.bytes",
+  opMarks: "SELECT at, length(op) AS bytes FROM ops WHERE room = ? AND epoch >= ? ORDER BY epoch LIMIT ?",
+  dropOps: "DELETE FROM ops WHERE room = ? AND epoch < ?",
+  saveRoom: "INSERT INTO rooms (room, epoch, bytes, oldest, oldest_at) VALUES (?, ?, ?, ?, ?) " +
+    "ON CONFLICT (room) DO UPDATE SET epoch = excluded.epoch, bytes = excluded.bytes, oldest = excluded.oldest, " +
+    "oldest_at = excluded.oldest_at",
+  keepSnapshot: "INSERT INTO snapshots VALUES (?, ?, ?) ON CONFLICT (room) DO UPDATE SET " +
+    "epoch = excluded.epoch, body = excluded.body",
+  readSnapshot: "SELECT substr(body, ?, ?) AS part FROM snapshots WHERE room = ?",
 } as const;
 
 /** The same, prepared. */
@@ -177,10 +197,11 @@ export async function openEventDatabase(
     const db = new DatabaseSync(path);
     try {
       db.exec(SETTINGS);
-      const isEarlier = firstOf(db, "PRAGMA user_version") === 1;
-      refuseUnknownSchema(path, db, isEarlier ? 1 : EVENT_FILE_SCHEMA);
+      const schema = Number(firstOf(db, "PRAGMA user_version"));
+      const migration = MIGRATIONS[schema];
+      refuseUnknownSchema(path, db, migration === undefined ? EVENT_FILE_SCHEMA : schema);
       refuseDamaged(path, db);
-      if (isEarlier) migrate(db);
+      if (migration !== undefined) migrate(db, migration);
       // Takes the lock and proves that the file can be written, before anybody relies on it.
       db.exec("PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE; UPDATE log SET last_id = last_id; COMMIT");
       // Less than the file has already would mean nothing to SQLite.
@@ -235,9 +256,9 @@ export function readingEvents<T>(path: string, read: () => T): T {
 }
 
 /** All or nothing, whatever happens in between. */
-function migrate(db: DatabaseSync): void {
+function migrate(db: DatabaseSync, migration: string): void {
   try {
-    db.exec(`BEGIN IMMEDIATE; ${MIGRATE_1} PRAGMA user_version = ${EVENT_FILE_SCHEMA}; COMMIT`);
+    db.exec(`BEGIN IMMEDIATE; ${migration} PRAGMA user_version = ${EVENT_FILE_SCHEMA}; COMMIT`);
   } catch (error) {
     rollBack(db);
     throw error;
@@ -256,7 +277,7 @@ async function make(dir: DataDir, generation: string): Promise<void> {
       const db = new DatabaseSync(path);
       try {
         db.exec(`PRAGMA page_size = ${PAGE_BYTES}; ${SETTINGS} PRAGMA application_id = ${APPLICATION_ID};`);
-        db.exec(`BEGIN; ${TABLES} ${MIGRATE_1} PRAGMA user_version = ${EVENT_FILE_SCHEMA};`);
+        db.exec(`BEGIN; ${TABLES} ${MIGRATIONS[1]} PRAGMA user_version = ${EVENT_FILE_SCHEMA};`);
         db.prepare("INSERT INTO log VALUES (1, ?, 0, 0, 0)").run(generation);
         db.exec("COMMIT");
         // Kept in the file; closing moves the log into it and removes the log.

@@ -25,6 +25,7 @@ import {
   type StoredOp,
 } from "../relay/event_log.ts";
 import { roomOf } from "../relay/effects.ts";
+import type { Snapshots } from "../relay/snapshots.ts";
 import { type LedgerFloor, type RecordMark, StreamLedger, type StreamState } from "../relay/stream_ledger.ts";
 import type { EventId, EventKind, Fingerprint, StreamName } from "../wire/messages.ts";
 import type { DataDir } from "./data_dir.ts";
@@ -87,7 +88,8 @@ export class SqliteEventLog implements EventLog {
       saved: { streams, floor, lastId },
     });
     const saved = readingEvents(path, () => readSavedRooms(db));
-    this.#ops = new OpTable({ path, sql: this.#sql, saved, ...(limits && { limits }) });
+    const write = (use: () => void) => void this.#write(use);
+    this.#ops = new OpTable({ path, sql: this.#sql, saved, write, ...(limits && { limits }) });
   }
 
   /**
@@ -108,6 +110,11 @@ export class SqliteEventLog implements EventLog {
     }
   }
 
+  /** From what newcomers of rooms start whose old ops may go. */
+  get snapshots(): Snapshots {
+    return this.#ops;
+  }
+
   /**
    * Gives an event the next place of its stream; see `EventLog.append`.
    * @param event the event
@@ -120,8 +127,9 @@ export class SqliteEventLog implements EventLog {
     if (known !== undefined) return { kind: "placed", ...known, isRepeat: true };
     const { stream, publisher, id, kind, body } = event;
     const room = kind === "op" ? roomOf(stream) : undefined;
-    if (room !== undefined && !this.#ops.hasRoom(room, body.length)) return { kind: "opsFull" };
+    if (room !== undefined && !this.#ops.mayFit(room, body.length)) return { kind: "opsFull" };
     return this.#write((): AppendResult => {
+      if (room !== undefined && !this.#ops.makeRoom(room, body.length)) return { kind: "opsFull" };
       const place = this.#ledger.place(stream, body.length, event.atMs);
       if (place === undefined) return { kind: "full" };
       const { streamId, seq, at, offset } = place;
@@ -260,7 +268,10 @@ export class SqliteEventLog implements EventLog {
    * @param nowMs the time of the relay's clock
    */
   trim(nowMs: number): void {
-    this.#write(() => this.#hasMoreToTrim = this.#ledger.trim(nowMs, TRIM_MAX_STREAMS));
+    this.#write(() => {
+      const hasMoreOps = this.#ops.trim(nowMs);
+      this.#hasMoreToTrim = this.#ledger.trim(nowMs, TRIM_MAX_STREAMS) || hasMoreOps;
+    });
     this.#truncateAtMs ??= nowMs + TRUNCATE_EVERY_MS;
     if (nowMs >= this.#truncateAtMs) {
       this.#truncateAtMs = nowMs + TRUNCATE_EVERY_MS;

@@ -32,11 +32,25 @@ export class Budget {
    * @returns whether it was there
    */
   take(nowMs: number): boolean {
-    const passedMs = Math.max(0, nowMs - this.#lastMs);
-    this.#lastMs = Math.max(this.#lastMs, nowMs);
-    this.#left = Math.min(this.#options.burst, this.#left + passedMs * this.#options.perSecond / 1000);
+    this.#refill(nowMs);
     if (this.#left < 1) return false;
     this.#left--;
     return true;
+  }
+
+  /**
+   * Tells whether nothing is missing.
+   * @param nowMs the time
+   * @returns whether it allows as much as one that was just made
+   */
+  isFull(nowMs: number): boolean {
+    this.#refill(nowMs);
+    return this.#left >= this.#options.burst;
+  }
+
+  #refill(nowMs: number): void {
+    const passedMs = Math.max(0, nowMs - this.#lastMs);
+    this.#lastMs = Math.max(this.#lastMs, nowMs);
+    this.#left = Math.min(this.#options.burst, this.#left + passedMs * this.#options.perSecond / 1000);
   }
 }

@@ -7,6 +7,7 @@
 
 import type { Bytes } from "../bytes/writer.ts";
 import type { EventId, EventKind, Fingerprint, StreamName } from "../wire/messages.ts";
+import type { Snapshots } from "./snapshots.ts";
 
 /** Events a stream keeps: a busy room's weeks, and a catch-up that takes seconds. */
 export const STREAM_MAX_EVENTS = 10_000;
@@ -24,12 +25,17 @@ export const LOG_MAX_BYTES = 256 * 1024 * 1024;
  */
 export const LOG_MAX_STREAMS = 20_000;
 /**
- * Ops of one room, which are never trimmed: a thousand members who come and go ten times. One room can take a ninth of
- * what all may.
+ * Ops of one room that are kept: a thousand members who come and go ten times. One room can take a ninth of what all may.
+ * Where there is a snapshot the oldest before it then go.
  */
 export const ROOM_OPS_MAX = 20_000;
-/** Bytes of all ops together, `EVENT_OVERHEAD_BYTES` each included: half of what events may take. */
+/** Bytes of all ops and snapshots together, `EVENT_OVERHEAD_BYTES` each included: half of what events may take. */
 export const OPS_MAX_BYTES = 128 * 1024 * 1024;
+/**
+ * The newest ops of a room, which stay whatever its snapshot says: the places that members know, and so those that an op
+ * or the head of a message may name.
+ */
+export const OPS_KEPT_MIN = 1_280;
 /** What an event costs beside its body: ids, strings and index, by measure of a heap. */
 export const EVENT_OVERHEAD_BYTES = 512;
 
@@ -49,8 +55,10 @@ export interface EventLogLimits {
   readonly streams: number;
   /** Ops of one room. */
   readonly roomOps: number;
-  /** Bytes of all ops, `EVENT_OVERHEAD_BYTES` each included. */
+  /** Bytes of all ops and snapshots, `EVENT_OVERHEAD_BYTES` each included. */
   readonly opBytes: number;
+  /** The newest ops of a room that always stay, 1 at least. */
+  readonly opsKept: number;
 }
 
 /** The bounds of a real log. */
@@ -63,6 +71,7 @@ export const EVENT_LOG_LIMITS: EventLogLimits = {
   streams: LOG_MAX_STREAMS,
   roomOps: ROOM_OPS_MAX,
   opBytes: OPS_MAX_BYTES,
+  opsKept: OPS_KEPT_MIN,
 };
 
 /** An event before it has a place. */
@@ -192,11 +201,13 @@ export interface ReadLimits {
 export interface EventLog {
   /** The life of this log: 16 random bytes in hexadecimal, another whenever a log starts without its past. */
   readonly generation: string;
+  /** From what newcomers of rooms start whose old ops may go. */
+  readonly snapshots: Snapshots;
 
   /**
    * Gives an event the next place of its stream. The same (publisher, stream, id) again gives the first place and
    * stores nothing; the pair is remembered beyond the event's own life, up to `streamIds` and `ageMs`. An op is kept
-   * apart as well, whatever becomes of its stream.
+   * apart as well, whatever becomes of its stream; at a bound it takes the place of ops that a snapshot made dispensable.
    * @param event the event
    * @returns its place; `full` when its stream is new and no other may be forgotten for it; `opsFull` when its room has
    *   as many ops as it may; `failed` when the store refuses, and then for every event up to the next commit
@@ -236,7 +247,7 @@ export interface EventLog {
   oldest(stream: StreamName): number;
 
   /**
-   * Reads the ops of a room after a place, in order and without a gap.
+   * Reads the ops of a room after a place, in order and without a gap; those that were dropped are left out.
    * @param room the room
    * @param afterEpoch the place before the first one wanted
    * @param limits how much at once; bytes as they stand on a page, `PAGED_OP_HEAD_BYTES` an op included
@@ -255,7 +266,7 @@ export interface EventLog {
    * Finds the last op of a room that says of itself that it is a departure, or one before it.
    * @param room the room
    * @param skip how many departures to pass over, from the last back
-   * @returns the op's place, 0 when there are no more than `skip`
+   * @returns the op's place, 0 when no more than `skip` are kept
    */
   departure(room: Fingerprint, skip: number): number;
 
@@ -282,7 +293,7 @@ export interface EventLog {
   about(identity: Fingerprint, most: number): KeptAbout;
 
   /**
-   * Drops what is too old, perhaps not all of it at once; to be followed by `commit`, which tells whether there is more.
+   * Drops what is too old and may go, perhaps not all of it at once; to be followed by `commit`, which tells whether there is more.
    * @param nowMs the time of the relay's clock
    */
   trim(nowMs: number): void;

@@ -5,8 +5,13 @@
 
 import { Budget, type BudgetOptions } from "./budget.ts";
 
-/** Names that are remembered: four times the links there can be; of more, the one used longest ago starts anew. */
+/**
+ * Names that are remembered: four times the links there can be. Of more, the one goes that was used longest ago of those
+ * that have their whole budget again, so that nobody gets more by using many; without one, the one used longest ago.
+ */
 export const BUDGETS_MAX = 16_384;
+/** How many are looked at for one that has its whole budget again. */
+const LOOKED_AT_MAX = 256;
 
 /** The buckets. */
 export class KeyedBudgets {
@@ -32,10 +37,18 @@ export class KeyedBudgets {
     const budget = this.#budgets.get(key) ?? new Budget(this.#options);
     this.#budgets.delete(key);
     this.#budgets.set(key, budget);
-    for (const oldest of this.#budgets.keys()) {
-      if (this.#budgets.size <= BUDGETS_MAX) break;
-      this.#budgets.delete(oldest);
-    }
+    if (this.#budgets.size > BUDGETS_MAX) this.#budgets.delete(this.#dispensable(nowMs));
     return budget.take(nowMs);
+  }
+
+  #dispensable(nowMs: number): string {
+    let oldest: string | undefined;
+    let looked = 0;
+    for (const [key, budget] of this.#budgets) {
+      oldest ??= key;
+      if (budget.isFull(nowMs)) return key;
+      if (++looked >= LOOKED_AT_MAX) break;
+    }
+    return oldest ?? "";
   }
 }

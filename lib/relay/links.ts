@@ -22,10 +22,24 @@ export const BUNDLE_REQUESTS_BURST = 1_024;
 /** How many more of them it may make a second: a room fills more slowly than that. */
 export const BUNDLE_REQUESTS_PER_SECOND = 50;
 
+/** What is left of an answer to `getOps`. */
+export interface WaitingOps {
+  /** What it is. */
+  readonly kind: "ops";
+  /** Which request. */
+  readonly ref: number;
+  /** Which room. */
+  readonly room: Fingerprint;
+  /** The place before the first op that is still to be told. */
+  readonly after: number;
+  /** How much was told of the snapshot that comes first. */
+  readonly snapshot?: { readonly epoch: number; readonly offset: number };
+}
+
 /** Something long that is told to a link page by page, as its outbox empties. */
 export type WaitingPages =
   | { readonly kind: "catchUp"; readonly stream: StreamName }
-  | { readonly kind: "ops"; readonly ref: number; readonly room: Fingerprint; readonly after: number }
+  | WaitingOps
   | { readonly kind: "people"; readonly ref: number; readonly certificates: readonly Bytes[]; readonly offset: number };
 
 /** What the relay knows about one link. */

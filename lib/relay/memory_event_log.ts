@@ -5,7 +5,6 @@
  */
 
 import type { Bytes } from "../bytes/writer.ts";
-import { isDeparture } from "../wire/bodies.ts";
 import type { EventId, EventKind, Fingerprint, StreamName } from "../wire/messages.ts";
 import { roomOf } from "./effects.ts";
 import {
@@ -23,8 +22,9 @@ import {
   type StoredEvent,
   type StoredOp,
 } from "./event_log.ts";
-import { cutOps, OpLedger } from "./op_ledger.ts";
+import { MemoryOps } from "./memory_event_ops.ts";
 import { Queue } from "./queue.ts";
+import type { Snapshots } from "./snapshots.ts";
 import { StreamLedger, type StreamState } from "./stream_ledger.ts";
 
 /** What `MemoryEventLog` is made from. */
@@ -48,12 +48,6 @@ interface EventRecord {
   body: Bytes | undefined;
 }
 
-/** The ops of a room, the first at 0, and the places of those that say that they are departures. */
-interface OpRecords {
-  readonly ops: StoredOp[];
-  readonly departures: number[];
-}
-
 /** The records of a stream, without a gap; those from the place `oldest` on have bodies. */
 interface Records {
   readonly queue: Queue<EventRecord>;
@@ -68,8 +62,7 @@ export class MemoryEventLog implements EventLog {
   readonly #ledger: StreamLedger;
   /** By the stream's number. */
   readonly #records = new Map<number, Records>();
-  readonly #opLedger: OpLedger;
-  readonly #ops = new Map<Fingerprint, OpRecords>();
+  readonly #ops: MemoryOps;
 
   /**
    * Starts empty.
@@ -81,7 +74,12 @@ export class MemoryEventLog implements EventLog {
       ...(options.limits && { limits: options.limits }),
       look: (streamId, seq) => this.#recordAt(streamId, seq),
     });
-    this.#opLedger = new OpLedger(options);
+    this.#ops = new MemoryOps(options);
+  }
+
+  /** From what newcomers of rooms start whose old ops may go. */
+  get snapshots(): Snapshots {
+    return this.#ops;
   }
 
   /**
@@ -93,12 +91,12 @@ export class MemoryEventLog implements EventLog {
     const known = this.find(event.stream, event.publisher, event.id);
     if (known !== undefined) return { kind: "placed", ...known, isRepeat: true };
     const room = event.kind === "op" ? roomOf(event.stream) : undefined;
-    if (room !== undefined && !this.#opLedger.hasRoom(room, event.body.length)) return { kind: "opsFull" };
+    if (room !== undefined && !this.#ops.makeRoom(room, event.body.length)) return { kind: "opsFull" };
     const place = this.#ledger.place(event.stream, event.body.length, event.atMs);
     if (place === undefined) return { kind: "full" };
     const { streamId, seq, at, offset } = place;
     const { publisher, kind, id, body } = event;
-    const numbered = room === undefined ? {} : { epoch: this.#keepOp(room, at, body) };
+    const numbered = room === undefined ? {} : { epoch: this.#ops.add(room, at, body) };
     const records = this.#records.get(streamId) ?? { queue: new Queue(), byKey: new Map(), oldest: seq };
     this.#records.set(streamId, records);
     const record: EventRecord = { key: publisher + id, seq, at, offset, publisher, kind, id, body, ...numbered };
@@ -170,8 +168,7 @@ export class MemoryEventLog implements EventLog {
    * @returns the ops, in order
    */
   ops(room: Fingerprint, afterEpoch: number, limits: ReadLimits): readonly StoredOp[] {
-    const ops = this.#ops.get(room)?.ops ?? [];
-    return cutOps(ops.slice(afterEpoch, afterEpoch + limits.maxEvents), limits);
+    return this.#ops.read(room, afterEpoch, limits);
   }
 
   /**
@@ -180,7 +177,7 @@ export class MemoryEventLog implements EventLog {
    * @returns the place of the last
    */
   epoch(room: Fingerprint): number {
-    return this.#opLedger.epoch(room);
+    return this.#ops.epoch(room);
   }
 
   /**
@@ -190,7 +187,7 @@ export class MemoryEventLog implements EventLog {
    * @returns its place, or 0
    */
   departure(room: Fingerprint, skip: number): number {
-    return this.#ops.get(room)?.departures.at(-1 - skip) ?? 0;
+    return this.#ops.departure(room, skip);
   }
 
   /**
@@ -252,6 +249,7 @@ export class MemoryEventLog implements EventLog {
    */
   trim(nowMs: number): void {
     this.#ledger.trim(nowMs);
+    this.#ops.trim(nowMs);
     this.#clearAway();
   }
 
@@ -261,16 +259,6 @@ export class MemoryEventLog implements EventLog {
    */
   commit(): CommitResult {
     return { kind: "stored", hasMore: false };
-  }
-
-  #keepOp(room: Fingerprint, at: number, op: Bytes): number {
-    const epoch = this.#opLedger.place(room, op.length);
-    this.#opLedger.commit();
-    const records = this.#ops.get(room) ?? { ops: [], departures: [] };
-    this.#ops.set(room, records);
-    records.ops.push({ epoch, at, op });
-    if (isDeparture(op)) records.departures.push(epoch);
-    return epoch;
   }
 
   #recordAt(streamId: number, seq: number): EventRecord {

@@ -1,6 +1,7 @@
 /**
- * The book-keeping of the ops that an event log keeps apart for each room (PROTOCOL 4.4): how many there are, and whether
- * one more fits. Ops are never trimmed: members are derived from all of them, so beyond a bound the next one is refused.
+ * The book-keeping of the ops that an event log keeps apart for each room (PROTOCOL 4.4): how many there are, whether one
+ * more fits, and which may go. Members are derived from all ops of a room, so none goes unless the room has a snapshot of
+ * a later place; then those before it do, the oldest first, when they are too old or their place is needed.
  *
  * What a room is said to have may be undone up to the last `commit()`: states are replaced, never changed.
  * @module
@@ -15,19 +16,62 @@ import {
   type ReadLimits,
   type StoredOp,
 } from "./event_log.ts";
+import type { SnapshotMark } from "./snapshots.ts";
+
+/** Ops that are dropped at once to make room for one: so that it is not done for each, and takes no time. */
+export const OPS_DROPPED_AT_ONCE = 64;
+/** Ops that one trim drops because they are too old: a few milliseconds' work. */
+export const OPS_TRIMMED_AT_ONCE = 512;
 
 /** What is known of a room's ops. */
 export interface RoomOps {
   /** Whose ops. */
   readonly room: Fingerprint;
-  /** How many there are, which is the place of the last. */
+  /** How many were placed, which is the place of the last. */
   readonly epoch: number;
-  /** What they cost, `EVENT_OVERHEAD_BYTES` each included. */
+  /** What those that are kept and the snapshot cost, `EVENT_OVERHEAD_BYTES` each included. */
   readonly bytes: number;
+  /** The place of the oldest that is kept. */
+  readonly oldest: number;
+  /** When that was stored. */
+  readonly oldestAt: number;
+  /** The place of the room's snapshot, 0 without one. */
+  readonly snapshot: number;
+  /** How long the snapshot is, 0 without one. */
+  readonly snapshotBytes: number;
+}
+
+/** What the ledger asks of an op that is kept. */
+export interface OpMark {
+  /** When it was stored. */
+  readonly at: number;
+  /** Its length. */
+  readonly bytes: number;
+}
+
+/** The ops of which the books are kept. */
+export interface OpStore {
+  /**
+   * Looks at ops that are kept.
+   * @param room whose
+   * @param from the place of the first
+   * @param count how many at most
+   * @returns them, in order
+   */
+  marks(room: Fingerprint, from: number, count: number): readonly OpMark[];
+
+  /**
+   * Drops ops.
+   * @param room whose
+   * @param before the place of the first that stays
+   */
+  drop(room: Fingerprint, before: number): void;
 }
 
 /** What an `OpLedger` is made from. */
 export interface OpLedgerOptions {
+  /** The ops. */
+  readonly store: OpStore;
   /** Other bounds than the real ones, for tests. */
   readonly limits?: Partial<EventLogLimits>;
   /** What an earlier life of this log had; empty without it. */
@@ -36,24 +80,28 @@ export interface OpLedgerOptions {
 
 /** The rooms of a log that have ops; bounded by what one op costs at least. */
 export class OpLedger {
+  readonly #store: OpStore;
   readonly #limits: EventLogLimits;
   readonly #rooms = new Map<Fingerprint, RoomOps>();
+  /** Those of them that have a snapshot. */
+  readonly #archived = new Set<Fingerprint>();
   #bytes = 0;
   /** What the last commit left, for what changed since. */
   readonly #committed = new Map<Fingerprint, RoomOps | undefined>();
 
   /**
    * Starts where an earlier life ended.
-   * @param options bounds, and what was there
+   * @param options the ops, bounds, and what was there
    */
-  constructor(options: OpLedgerOptions = {}) {
+  constructor(options: OpLedgerOptions) {
+    this.#store = options.store;
     this.#limits = { ...EVENT_LOG_LIMITS, ...options.limits };
     for (const ops of options.saved ?? []) this.#set(ops);
     this.#committed.clear();
   }
 
   /**
-   * Tells how many ops a room has.
+   * Tells how many ops were placed in a room.
    * @param room the room
    * @returns the place of the last, 0 when there is none
    */
@@ -62,25 +110,113 @@ export class OpLedger {
   }
 
   /**
-   * Tells whether one more op may be kept.
-   * @param room its room
-   * @param lengthBytes its length
-   * @returns whether no bound stands against it
+   * Tells the oldest op of a room that is kept.
+   * @param room the room
+   * @returns its place
    */
-  hasRoom(room: Fingerprint, lengthBytes: number): boolean {
-    return this.epoch(room) < this.#limits.roomOps && this.#bytes + costOf(lengthBytes) <= this.#limits.opBytes;
+  oldest(room: Fingerprint): number {
+    return this.#rooms.get(room)?.oldest ?? 1;
   }
 
   /**
-   * Gives an op the next place of its room; ask `hasRoom` before.
+   * Tells the snapshot of a room.
+   * @param room the room
+   * @returns where it stands; `undefined` without one
+   */
+  snapshot(room: Fingerprint): SnapshotMark | undefined {
+    const { snapshot = 0, snapshotBytes = 0 } = this.#rooms.get(room) ?? {};
+    return snapshot === 0 ? undefined : { epoch: snapshot, lengthBytes: snapshotBytes };
+  }
+
+  /**
+   * Finds rooms that have many ops since their snapshot.
+   * @param moreThan how many
+   * @returns the rooms
+   */
+  due(moreThan: number): Fingerprint[] {
+    return [...this.#rooms.values()].filter(({ epoch, snapshot }) => epoch - snapshot > moreThan)
+      .map(({ room }) => room);
+  }
+
+  /**
+   * Tells whether one more op may perhaps be kept; drops nothing.
    * @param room its room
+   * @param lengthBytes its length
+   * @returns `false` when a bound stands against it, and nothing may go
+   */
+  mayFit(room: Fingerprint, lengthBytes: number): boolean {
+    const isCounted = this.#count(room) < this.#limits.roomOps || this.#dispensable(room) > 0;
+    return isCounted && (this.#fits(lengthBytes) || this.#longestKept() !== undefined);
+  }
+
+  /**
+   * Drops what may go until one more op fits.
+   * @param room its room
+   * @param lengthBytes its length
+   * @returns whether no bound stands against it now
+   */
+  makeRoom(room: Fingerprint, lengthBytes: number): boolean {
+    if (this.#count(room) >= this.#limits.roomOps) this.#drop(room, OPS_DROPPED_AT_ONCE);
+    if (this.#count(room) >= this.#limits.roomOps) return false;
+    while (!this.#fits(lengthBytes)) {
+      const other = this.#longestKept();
+      if (other === undefined) return false;
+      this.#drop(other, OPS_DROPPED_AT_ONCE);
+    }
+    return true;
+  }
+
+  /**
+   * Gives an op the next place of its room; ask `makeRoom` before.
+   * @param room its room
+   * @param at when it is stored
    * @param lengthBytes its length
    * @returns the place, from 1
    */
-  place(room: Fingerprint, lengthBytes: number): number {
-    const epoch = this.epoch(room) + 1;
-    this.#set({ room, epoch, bytes: (this.#rooms.get(room)?.bytes ?? 0) + costOf(lengthBytes) });
+  place(room: Fingerprint, at: number, lengthBytes: number): number {
+    const former = this.#rooms.get(room) ?? { room, epoch: 0, bytes: 0, oldest: 1, oldestAt: at, ...NO_SNAPSHOT };
+    const epoch = former.epoch + 1;
+    this.#set({ ...former, epoch, bytes: former.bytes + costOf(lengthBytes) });
     return epoch;
+  }
+
+  /**
+   * Counts a snapshot in the place of the former. It is kept even where all ops have no room for it, and these then go.
+   * @param room the room
+   * @param epoch the op after which it was taken
+   * @param lengthBytes its length
+   * @throws {RangeError} when it is not a later one, or not there yet
+   */
+  archive(room: Fingerprint, epoch: number, lengthBytes: number): void {
+    const former = this.#rooms.get(room);
+    if (former === undefined || epoch <= former.snapshot || epoch > former.epoch) {
+      throw new RangeError(`Cannot keep snapshot: place ${epoch} is no later place of the room`);
+    }
+    const bytes = former.bytes - snapshotCost(former) + costOf(lengthBytes);
+    this.#set({ ...former, bytes, snapshot: epoch, snapshotBytes: lengthBytes });
+  }
+
+  /**
+   * Drops ops that are too old, or beyond what all may take, a bounded number.
+   * @param nowMs the time of the relay's clock
+   * @returns whether more is left
+   */
+  trim(nowMs: number): boolean {
+    let left = OPS_TRIMMED_AT_ONCE;
+    const beforeMs = nowMs - this.#limits.ageMs;
+    for (const room of this.#archived) {
+      for (let old = this.#old(room, beforeMs); old > 0; old = this.#old(room, beforeMs)) {
+        if (left <= 0) return true;
+        this.#drop(room, old);
+        left -= old;
+      }
+    }
+    for (let room = this.#overfull(); room !== undefined; room = this.#overfull()) {
+      if (left <= 0) return true;
+      this.#drop(room, OPS_DROPPED_AT_ONCE);
+      left -= OPS_DROPPED_AT_ONCE;
+    }
+    return false;
   }
 
   /**
@@ -98,24 +234,82 @@ export class OpLedger {
 
   /** Undoes what happened since the last commit. */
   rollBack(): void {
-    for (const [room, ops] of this.#committed) {
-      this.#bytes += (ops?.bytes ?? 0) - (this.#rooms.get(room)?.bytes ?? 0);
-      if (ops === undefined) this.#rooms.delete(room);
-      else this.#rooms.set(room, ops);
-    }
+    for (const [room, ops] of this.#committed) this.#put(room, ops);
     this.#committed.clear();
   }
 
   #set(ops: RoomOps): void {
-    const former = this.#rooms.get(ops.room);
-    if (!this.#committed.has(ops.room)) this.#committed.set(ops.room, former);
-    this.#rooms.set(ops.room, ops);
-    this.#bytes += ops.bytes - (former?.bytes ?? 0);
+    if (!this.#committed.has(ops.room)) this.#committed.set(ops.room, this.#rooms.get(ops.room));
+    this.#put(ops.room, ops);
+  }
+
+  #put(room: Fingerprint, ops: RoomOps | undefined): void {
+    this.#bytes += (ops?.bytes ?? 0) - (this.#rooms.get(room)?.bytes ?? 0);
+    if (ops === undefined) this.#rooms.delete(room);
+    else this.#rooms.set(room, ops);
+    if (ops === undefined || ops.snapshot === 0) this.#archived.delete(room);
+    else this.#archived.add(room);
+  }
+
+  #fits(lengthBytes: number): boolean {
+    return this.#bytes + costOf(lengthBytes) <= this.#limits.opBytes;
+  }
+
+  #count(room: Fingerprint): number {
+    const ops = this.#rooms.get(room);
+    return ops === undefined ? 0 : ops.epoch - ops.oldest + 1;
+  }
+
+  /** How many ops of a room may go: whoever starts from its snapshot needs all after it. */
+  #dispensable(room: Fingerprint): number {
+    const ops = this.#rooms.get(room);
+    if (ops === undefined) return 0;
+    return Math.max(0, Math.min(ops.snapshot, ops.epoch - this.#limits.opsKept) - ops.oldest + 1);
+  }
+
+  /** How many of those that may go are too old, as far as one look reaches. */
+  #old(room: Fingerprint, beforeMs: number): number {
+    const { oldest, oldestAt } = this.#rooms.get(room) as RoomOps;
+    if (oldestAt >= beforeMs) return 0;
+    const count = Math.min(this.#dispensable(room), OPS_DROPPED_AT_ONCE);
+    const young = this.#store.marks(room, oldest, count).findIndex(({ at }) => at >= beforeMs);
+    return young === -1 ? count : young;
+  }
+
+  /** The room whose ops may go and reach back furthest. */
+  #longestKept(): Fingerprint | undefined {
+    let found: RoomOps | undefined;
+    for (const room of this.#archived) {
+      const ops = this.#rooms.get(room) as RoomOps;
+      if (this.#dispensable(room) > 0 && (found === undefined || ops.oldestAt < found.oldestAt)) found = ops;
+    }
+    return found?.room;
+  }
+
+  #overfull(): Fingerprint | undefined {
+    return this.#bytes > this.#limits.opBytes ? this.#longestKept() : undefined;
+  }
+
+  #drop(room: Fingerprint, most: number): void {
+    const count = Math.min(most, this.#dispensable(room));
+    if (count === 0) return;
+    const ops = this.#rooms.get(room) as RoomOps;
+    const oldest = ops.oldest + count;
+    const marks = this.#store.marks(room, ops.oldest, count + 1); // one stays at least
+    const dropped = marks.slice(0, count).reduce((sum, { bytes }) => sum + costOf(bytes), 0);
+    this.#store.drop(room, oldest);
+    this.#set({ ...ops, oldest, oldestAt: marks[count]?.at ?? ops.oldestAt, bytes: ops.bytes - dropped });
   }
 }
 
+const NO_SNAPSHOT = { snapshot: 0, snapshotBytes: 0 } as const;
+
 function costOf(lengthBytes: number): number {
   return lengthBytes + EVENT_OVERHEAD_BYTES;
+}
+
+function snapshotCost({ snapshot, snapshotBytes }: RoomOps): number {
+  return snapshot === 0 ? 0 : costOf(snapshotBytes);
 }
 
 /**

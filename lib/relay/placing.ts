@@ -9,7 +9,7 @@ import { OP_BODY_MAX_BYTES } from "../wire/bodies.ts";
 import type { ClientMessage, EventId, Fingerprint, RelayMessage } from "../wire/messages.ts";
 import { PACKET_MAX_BYTES } from "../wire/packet.ts";
 import { type EffectList, inboxOwner, type RefusedCode, roomOf } from "./effects.ts";
-import type { EventLog, Place } from "./event_log.ts";
+import { type EventLog, OPS_KEPT_MIN, type Place } from "./event_log.ts";
 import type { InboxQuotas, TurnShares } from "./inbox_quotas.ts";
 import type { Links, RelayLink } from "./links.ts";
 import type { NameBook } from "./names.ts";
@@ -126,9 +126,13 @@ export class Placing {
     return quotas.hasRoom(message.stream, link.caller.fingerprint, body.length, shares) ? undefined : "inboxFull";
   }
 
-  /** Whether more members have gone since the message was sealed than its author allows for. */
+  /**
+   * Whether more members have gone since the message was sealed than its author allows for. Of a place that members do
+   * not know any more nobody could tell, and departures after it may have been dropped.
+   */
   #isStale(room: Fingerprint, { epoch, slack = 0 }: Extract<Publish, { kind: "message" }>): boolean {
-    return epoch !== undefined && this.#options.log.departure(room, slack) > epoch;
+    const { log } = this.#options;
+    return epoch !== undefined && (log.epoch(room) - epoch >= OPS_KEPT_MIN || log.departure(room, slack) > epoch);
   }
 }
 

@@ -1,11 +1,12 @@
 /**
  * The bodies that both ends of a link read, beside the header in front of them (PROTOCOL 4.2, 4.3): events for many
- * inboxes, ids that were not stored, pages of a room's ops, and what an op claims.
+ * inboxes, ids that were not stored, pages of a room's ops, its snapshot, and what an op claims.
  *
  * ```
  * publishMany    1 to 256 of: id of the recipient 32 | id of the event 16 | lv(box)
  * acceptedMany   ids of events, 16 each
  * ops            of each op: u64 at | lv(op)
+ * snapshot       a part of: lv(op) | lv(membership); 32,768 bytes unless it is the last
  * an op          lv(suite 1) | lv(room) | lv(kind 1) | lv(detail) | lv(subject) | …, see e2ee/membership_op.ts
  * ```
  *
@@ -28,6 +29,8 @@ export const OP_BODY_MAX_BYTES = 2_048;
 export const MANY_MAX_EVENTS = 256;
 /** What stands in front of an op on a page: its time and its length. */
 export const PAGED_OP_HEAD_BYTES = 12;
+/** Every part of a snapshot but the last. */
+export const SNAPSHOT_PART_BYTES: number = 32 * 1024;
 
 const ID_BYTES = 32;
 const EVENT_ID_BYTES = 16;
@@ -173,6 +176,14 @@ export function decodeEventIds(body: Bytes): EventId[] {
   return ids;
 }
 
+/** From what a newcomer of an open room starts whose old ops are gone. */
+export interface Snapshot {
+  /** An op of a member that bears it out. */
+  readonly op: Bytes;
+  /** The room's membership, see `e2ee/membership_codec.ts`. */
+  readonly membership: Bytes;
+}
+
 /**
  * Encodes a page of ops.
  * @param ops the ops, in the order of their places
@@ -198,6 +209,30 @@ export function decodeOps(body: Bytes): PagedOp[] {
     ops.push({ at, op });
   }
   return ops;
+}
+
+/**
+ * Encodes a snapshot, which travels in parts.
+ * @param snapshot the op and the membership
+ * @returns all of it
+ */
+export function encodeSnapshot({ op, membership }: Snapshot): Bytes {
+  return concat(lv(op), lv(membership));
+}
+
+/**
+ * Decodes a snapshot.
+ * @param bytes all of it
+ * @returns the op and the membership, neither judged
+ * @throws {DecodeError} when it is cut short, something follows it, or the op is empty or too long
+ */
+export function decodeSnapshot(bytes: Bytes): Snapshot {
+  const reader = new ByteReader(bytes, "snapshot");
+  const op = reader.lv(OP_BODY_MAX_BYTES);
+  if (op.length === 0) throw new DecodeError("Cannot decode snapshot: its op is empty");
+  const membership = reader.lv(bytes.length);
+  reader.end();
+  return { op, membership };
 }
 
 function fieldOf(reader: ByteReader): Bytes | undefined {

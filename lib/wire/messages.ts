@@ -81,7 +81,7 @@ export type ClientMessage =
   | { readonly t: "publish"; readonly stream: StreamName; readonly kind: "op"; readonly id: EventId }
   /** Give each of the events in the body a place in an inbox; answered by `acceptedMany`. */
   | { readonly t: "publishMany"; readonly ref: number }
-  /** Ask for the ops of a room that one has entered, from the place `after + 1` on; answered by `ops`. */
+  /** Ask for the ops of a room that one has entered, from the place `after + 1` on; answered by `ops`, or `snapshot` first. */
   | { readonly t: "getOps"; readonly ref: number; readonly room: Fingerprint; readonly after: number }
   /** Keep the body as this client's prekey bundle. */
   | { readonly t: "putBundle" }
@@ -172,6 +172,16 @@ export type RelayMessage =
     readonly first: number;
     readonly more: boolean;
     readonly epoch: number;
+  }
+  /** Answers `getOps` where ops are gone: a part of a room's snapshot after the op `epoch`; `ops` after it follow. */
+  | {
+    readonly t: "snapshot";
+    readonly ref: number;
+    readonly room: Fingerprint;
+    readonly epoch: number;
+    /** Where the part begins; 0 begins anew. */
+    readonly offset: number;
+    readonly more: boolean;
   }
   /** The event is not stored, and why. */
   | { readonly t: "refused"; readonly id: EventId; readonly code: string; readonly message: string }
@@ -274,6 +284,14 @@ const RELAY_MESSAGE: v.GenericSchema<unknown, RelayMessage> = v.variant("t", [
   }),
   v.object({ t: v.literal("acceptedMany"), ref: REF, code: v.exactOptional(v.literal("notStored")) }),
   v.object({ t: v.literal("ops"), ref: REF, room: ID32, first: COUNT, more: v.boolean(), epoch: COUNT }),
+  v.object({
+    t: v.literal("snapshot"),
+    ref: REF,
+    room: ID32,
+    epoch: v.pipe(COUNT, v.minValue(1)),
+    offset: COUNT,
+    more: v.boolean(),
+  }),
   v.object({ t: v.literal("refused"), id: HEX16, code: CODE, message: SENTENCE }),
   v.object({ t: v.literal("bundle"), ref: REF, kind: v.picklist(["live", "stored", "none"]) }),
   v.object({ t: v.literal("bundleWanted"), ref: REF, by: ID32, nonce: HEX16 }),

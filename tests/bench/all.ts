@@ -7,6 +7,7 @@ import { benchE2ee } from "./e2ee.ts";
 import { benchEventLog } from "./event_log.ts";
 import { benchHistory } from "./history.ts";
 import { benchLink } from "./link.ts";
+import { benchNewcomer } from "./newcomer.ts";
 import { benchPake } from "./pake.ts";
 import { benchRelay } from "./relay.ts";
 import { benchRelayProcess } from "./relay_process.ts";
@@ -18,6 +19,7 @@ console.log(`Sotto on ${Deno.build.target}, Deno ${Deno.version.deno}, ${navigat
 await benchE2ee();
 await benchSenderKeys();
 await benchBusyRoom();
+await benchNewcomer();
 await benchPake();
 await benchLink();
 await benchRelay();

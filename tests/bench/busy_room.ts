@@ -376,7 +376,8 @@ function printLog({ reader: { costs } }: BusyRoom): void {
   const kept = `${each("keptCpu").toFixed(0)} µs and ${(each("kept") / 1_000).toFixed(0)} KB to keep`;
   console.log(`  an op: ${each("cpu").toFixed(0)} µs CPU to judge, ${each("received").toFixed(0)} bytes; ${kept}`);
   console.log(
-    `  a relay keeps ${ROOM_OPS_MAX} ops of a room: ${minutes.toFixed(0)} minutes, ${cpuS.toFixed(0)} s CPU to join`,
+    `  a relay keeps ${ROOM_OPS_MAX} ops of a room: ${minutes.toFixed(0)} minutes, ` +
+      `${cpuS.toFixed(0)} s CPU to join without a snapshot`,
   );
 }
 

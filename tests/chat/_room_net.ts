@@ -209,7 +209,7 @@ export class Member {
         }
         const line = this.published.get(message.id);
         this.published.delete(message.id);
-        if (line?.sealed !== undefined) await channel.placed(line.sealed.message);
+        if (line?.sealed !== undefined) await channel.said.placed(line.sealed.message);
         this.#place(message.stream, { seq: message.seq });
         return await this.pump(turn);
       }

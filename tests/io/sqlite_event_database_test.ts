@@ -138,6 +138,7 @@ Deno.test("SqliteEventLog finds what it asks for by an index, however much there
       "published: SCAN s", // each stream, and no event of others
       "published: SEARCH r USING COVERING INDEX records_by_event (stream=? AND publisher=?)",
       "departure: SEARCH ops USING COVERING INDEX ops_departures (room=?)",
+      "readSnapshot: SEARCH snapshots USING INDEX sqlite_autoindex_snapshots_1 (room=?)", // its primary key
     ]);
     assertEquals(peek(path, "PRAGMA application_id"), [{ application_id: 0x534f5452 }]);
   }));

@@ -2,6 +2,7 @@
 // schema is taken over as it is.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
+import { EVENT_FILE_SCHEMA } from "../../lib/io/sqlite_event_database.ts";
 import type { RelayInput } from "../../lib/relay/effects.ts";
 import type { EventLog } from "../../lib/relay/event_log.ts";
 import { INBOX_PUBLISHER_MAX_EVENTS } from "../../lib/relay/inbox_quotas.ts";
@@ -73,7 +74,7 @@ Deno.test("SqliteEventLog.open() takes over a file of schema 1: events, ids and 
     await withLog(path, (log) => {
       assertEquals([log.generation, log.head("room/a"), log.epoch("a")], [GENERATION, 4, 1]);
     });
-    assertEquals(peek(path, "PRAGMA user_version"), [{ user_version: 2 }]);
+    assertEquals(peek(path, "PRAGMA user_version"), [{ user_version: EVENT_FILE_SCHEMA }]);
     await inTempDir(async (fresh) => {
       await withLog(fresh, () => {});
       const spelled = (rows: unknown[]) => JSON.stringify(rows).replaceAll(/\\n|\s/g, "");

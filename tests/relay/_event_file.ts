@@ -19,14 +19,14 @@ const OPTIONS: SqliteEventLogOptions = { makeGeneration: () => GENERATION };
 /** Opens directory and log, and closes both afterwards, however it ends. */
 export async function withLog<T>(
   path: string,
-  use: (log: SqliteEventLog) => T,
+  use: (log: SqliteEventLog) => T | Promise<T>,
   options: Partial<SqliteEventLogOptions> = {},
 ): Promise<T> {
   const dir = await openDataDir(path, { what: "relay" });
   try {
     const log = await SqliteEventLog.open(dir, { ...OPTIONS, ...options });
     try {
-      return use(log);
+      return await use(log);
     } finally {
       log.close();
     }

@@ -45,10 +45,10 @@ export class RawMember {
   constructor(readonly net: FakeNet, readonly stranger: Stranger) {}
 
   /** Links somebody. */
-  static async open(net: FakeNet, handle: string): Promise<RawMember> {
+  static async open(net: FakeNet, handle: string, address?: string): Promise<RawMember> {
     const member = new RawMember(net, await makeStranger(handle, net.nowMs));
     const { fingerprint, life, createdMs, encoded } = member.stranger.certificate;
-    const caller = { fingerprint, handle, life, createdMs, certificate: encoded };
+    const caller = { fingerprint, handle, life, createdMs, certificate: encoded, ...(address && { address }) };
     net.relayInput({ kind: "opened", link: member.link, caller, nowMs: net.nowMs });
     await net.settle();
     return member;

@@ -10,9 +10,11 @@ import {
   decodeEventIds,
   decodeMany,
   decodeOps,
+  decodeSnapshot,
   encodeEventIds,
   encodeMany,
   encodeOps,
+  encodeSnapshot,
   isDeparture,
   MANY_MAX_EVENTS,
   OP_BODY_MAX_BYTES,
@@ -94,6 +96,28 @@ Deno.test("decodeOps() refuses an op that is empty or too long", () => {
   assertEquals(decodeOps(concat(u64be(1), lv(new Uint8Array(OP_BODY_MAX_BYTES)))).length, 1);
   for (const length of [0, OP_BODY_MAX_BYTES + 1]) {
     assertThrows(() => decodeOps(concat(u64be(1), lv(new Uint8Array(length)))), DecodeError);
+  }
+});
+
+Deno.test("decodeSnapshot() gives back what encodeSnapshot() took, and every broken one is refused or another one", () => {
+  fc.assert(
+    fc.property(fc.record({ op, membership: fc.uint8Array({ maxLength: 600 }) }), (snapshot) => {
+      const encoded = encodeSnapshot(snapshot as Parameters<typeof encodeSnapshot>[0]);
+      assertEquals(decodeSnapshot(encoded) as unknown, snapshot);
+      breakIt(encoded.slice(0, 400), decodeSnapshot, encodeSnapshot);
+      breakIt(encoded, decodeSnapshot, encodeSnapshot);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+Deno.test("decodeSnapshot() refuses an op that is empty or too long, and bytes after the end", () => {
+  const membership = lv(u8(1));
+  const fitting = concat(lv(new Uint8Array(OP_BODY_MAX_BYTES)), membership);
+  assertEquals(decodeSnapshot(fitting).op.length, OP_BODY_MAX_BYTES);
+  assertThrows(() => decodeSnapshot(concat(fitting, u8(0))), DecodeError);
+  for (const length of [0, OP_BODY_MAX_BYTES + 1]) {
+    assertThrows(() => decodeSnapshot(concat(lv(new Uint8Array(length)), membership)), DecodeError);
   }
 });
 

@@ -102,6 +102,13 @@ const RELAY: { [K in RelayMessage["t"]]: fc.Arbitrary<Extract<RelayMessage, { t:
     message("acceptedMany", { ref, code: fc.constant("notStored") }),
   ),
   ops: message("ops", { ref, room: id32, first: count, more: fc.boolean(), epoch: count }),
+  snapshot: message("snapshot", {
+    ref,
+    room: id32,
+    epoch: count.map((epoch) => Math.max(1, epoch)),
+    offset: count,
+    more: fc.boolean(),
+  }),
   refused: message("refused", { id: hex16, code, message: sentence }),
   bundle: message("bundle", { ref, kind: fc.constantFrom("live", "stored", "none") }),
   bundleWanted: message("bundleWanted", { ref, by: id32, nonce: hex16 }),
