@@ -29,11 +29,12 @@ export class Budget {
   /**
    * Takes one, if there is one.
    * @param nowMs the time; going back gives nothing
+   * @param spare how many are to be left
    * @returns whether it was there
    */
-  take(nowMs: number): boolean {
+  take(nowMs: number, spare = 0): boolean {
     this.#refill(nowMs);
-    if (this.#left < 1) return false;
+    if (this.#left < 1 + spare) return false;
     this.#left--;
     return true;
   }

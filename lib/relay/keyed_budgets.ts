@@ -31,14 +31,15 @@ export class KeyedBudgets {
    * Takes one from a bucket, if there is one.
    * @param key whose bucket
    * @param nowMs the time
+   * @param spare how many are to be left
    * @returns whether it was there
    */
-  take(key: string, nowMs: number): boolean {
+  take(key: string, nowMs: number, spare = 0): boolean {
     const budget = this.#budgets.get(key) ?? new Budget(this.#options);
     this.#budgets.delete(key);
     this.#budgets.set(key, budget);
     if (this.#budgets.size > BUDGETS_MAX) this.#budgets.delete(this.#dispensable(nowMs));
-    return budget.take(nowMs);
+    return budget.take(nowMs, spare);
   }
 
   #dispensable(nowMs: number): string {

@@ -2,13 +2,13 @@
  * What the relay asks of an op before it places it (PROTOCOL 4.4). It cannot judge one, and does not try: whether an op
  * is signed, entitled or void is for clients to say. It sees to four things that only it can: nobody takes a name in a
  * room that it did not bind to them, nobody is removed as absent who is here, no log grows faster than it should, and no
- * machine fills a room with members that it made up.
+ * machine fills a room with members that it made up, or keeps them there.
  * @module
  */
 
 import { equalBytes } from "../bytes/equal.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import { OP_KIND, opClaimsOf, opKindAt, REASON_ABSENT, spellId } from "../wire/bodies.ts";
+import { ID_BYTES, OP_KIND, opClaimsOf, opKindAt, REASON_ABSENT, spellId } from "../wire/bodies.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import type { CallerLife, RefusedCode } from "./effects.ts";
 import { KeyedBudgets } from "./keyed_budgets.ts";
@@ -28,27 +28,29 @@ export const OPS_PER_ADDRESS_BURST = 1_024;
 /** How many more of them a second: all rooms' ops cannot be filled from one machine in less than half a day. */
 export const OPS_PER_ADDRESS_PER_SECOND = 1;
 /**
- * Ops of one room from one address that are placed at once, joins left out: everybody of a full room leaves, or says that
- * they are here, from one machine.
+ * Ops of one room from one address that are placed at once, joins and signs of life left out: everybody of a full room
+ * leaves from one machine.
  */
 export const ROOM_OPS_PER_ADDRESS_BURST = 1_024;
-/**
- * How many more of them a second: one in ten seconds. The signs of life of 45 ephemeral clients on one machine, or of
- * 15,000 lasting ones; and 20,000 ops of junk take one machine two days.
- */
+/** How many more of them a second: one in ten seconds, so that 20,000 ops of junk take one machine two days. */
 export const ROOM_OPS_PER_ADDRESS_PER_SECOND = 0.1;
 
 /**
- * Joins of one room from one address with lasting certificates at once: half of the links that an address may have. A
- * room has at most 1,000 members, and one who never comes back is one for 7 days.
+ * Joins of one room from one address by lasting identities at once: half of the links that an address may have. Signs of
+ * life count as well, for without one in 7 days nobody stays a member.
  */
 export const LASTING_JOINS_BURST = 128;
-/** How many more of them a second: one in 15 minutes. In 7 days an address makes 800 members at most, never a full room. */
+/**
+ * How many more of them a second: one in 15 minutes, which is what 168 members need. In 7 days these are 800 at most, so
+ * that no address has as many members as a room may, 1,000, however it keeps them.
+ */
 export const LASTING_JOINS_PER_SECOND: number = 1 / (15 * 60);
-/** The same with ephemeral certificates, of which one that does not come back is a member for 30 minutes. */
+/** The same by ephemeral identities, who need a sign of life in 30 minutes. */
 export const EPHEMERAL_JOINS_BURST = 64;
 /** How many more of them a second: one in 15 seconds, as often as scripts start one after the other; 184 in 30 minutes. */
 export const EPHEMERAL_JOINS_PER_SECOND: number = 1 / 15;
+/** How much of these is left for joins: whoever is linked need not say that they are here, nobody takes them out. */
+const LEFT_FOR_JOINS = 0.5;
 
 /** What ops must keep to. */
 export class OpRules {
@@ -62,7 +64,7 @@ export class OpRules {
     perSecond: ROOM_OPS_PER_ADDRESS_PER_SECOND,
   });
   /** Likewise; apart, so that nobody's joins wait behind what others on their machine say. */
-  readonly #joins: Readonly<Record<CallerLife, KeyedBudgets>> = {
+  readonly #signs: Readonly<Record<CallerLife, KeyedBudgets>> = {
     lasting: new KeyedBudgets({ burst: LASTING_JOINS_BURST, perSecond: LASTING_JOINS_PER_SECOND }),
     ephemeral: new KeyedBudgets({ burst: EPHEMERAL_JOINS_BURST, perSecond: EPHEMERAL_JOINS_PER_SECOND }),
   };
@@ -95,8 +97,8 @@ export class OpRules {
   }
 
   /**
-   * Joins count by the certificate that they carry, which is that of the link. One by somebody who joined before counts
-   * like any other: the relay does not know who is a member.
+   * Joins and signs of life count by the certificate of the link, whose owner they are by. One by somebody who joined
+   * before counts like any other: the relay does not know who is a member.
    */
   #isInTimeOfAddress(
     { caller: { address, life } }: RelayLink,
@@ -104,18 +106,30 @@ export class OpRules {
     { body, nowMs }: { readonly body: Bytes; readonly nowMs: number },
   ): boolean {
     if (address === undefined) return true;
-    const ofRoom = opKindAt(body) === OP_KIND.join ? this.#joins[life] : this.#others;
-    return ofRoom.take(`${room} ${address}`, nowMs) && this.#addresses.take(address, nowMs);
+    return this.#isInTimeOfRoom(`${room} ${address}`, life, { body, nowMs }) && this.#addresses.take(address, nowMs);
+  }
+
+  #isInTimeOfRoom(
+    key: string,
+    life: CallerLife,
+    { body, nowMs }: { readonly body: Bytes; readonly nowMs: number },
+  ): boolean {
+    const burst = life === "lasting" ? LASTING_JOINS_BURST : EPHEMERAL_JOINS_BURST;
+    const kind = opKindAt(body);
+    if (kind === OP_KIND.join) return this.#signs[life].take(key, nowMs);
+    if (kind === OP_KIND.here) return this.#signs[life].take(key, nowMs, LEFT_FOR_JOINS * burst);
+    return this.#others.take(key, nowMs);
   }
 
   /** Whether what an op claims agrees with what the relay knows; what is no op claims nothing. */
   #mayClaim(link: RelayLink, op: Bytes): boolean {
     const claims = opClaimsOf(op);
     if (claims === undefined) return true;
-    const { kind, detail, subject } = claims;
+    const { kind, detail, subject, actor } = claims;
     if (kind === OP_KIND.create || kind === OP_KIND.join) {
       return subject !== undefined && equalBytes(subject, link.caller.certificate);
     }
+    if (kind === OP_KIND.here) return actor?.length !== ID_BYTES || spellId(actor) === link.caller.fingerprint;
     if (kind !== OP_KIND.remove || detail?.[0] !== REASON_ABSENT || subject === undefined) return true;
     return !this.#isLinked(spellId(subject));
   }

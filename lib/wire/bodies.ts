@@ -7,7 +7,8 @@
  * acceptedMany   ids of events, 16 each
  * ops            of each op: u64 at | lv(op)
  * snapshot       a part of: lv(op) | lv(membership); 32,768 bytes unless it is the last
- * an op          lv(suite 1) | lv(room) | lv(kind 1) | lv(detail) | lv(subject) | …, see e2ee/membership_op.ts
+ * an op          lv(suite 1) | lv(room) | lv(kind 1) | lv(detail) | lv(subject) | lv(actor) | …,
+ *                see e2ee/membership_op.ts
  * ```
  *
  * There is one spelling of each: what parses encodes to the same bytes again. Of an op only the fields above are looked
@@ -32,7 +33,8 @@ export const PAGED_OP_HEAD_BYTES = 12;
 /** Every part of a snapshot but the last. */
 export const SNAPSHOT_PART_BYTES: number = 32 * 1024;
 
-const ID_BYTES = 32;
+/** An id of somebody, as it stands in an op. */
+export const ID_BYTES = 32;
 const EVENT_ID_BYTES = 16;
 /** What stands in front of the room in an op: its suite and the room's length. */
 const OP_SUITE_FIELD_BYTES = 5;
@@ -51,6 +53,8 @@ export interface OpClaims {
   readonly detail: Bytes | undefined;
   /** Whom it is about: a certificate, an id, or nothing; `undefined` when it is cut short. */
   readonly subject: Bytes | undefined;
+  /** By whom it is, an id; `undefined` when it is cut short. */
+  readonly actor: Bytes | undefined;
 }
 
 /** An event for one inbox of several. */
@@ -96,7 +100,8 @@ export function opClaimsOf(op: Bytes): OpClaims | undefined {
   const reader = new ByteReader(op, "op");
   for (let field = 0; field < 3; field++) reader.lv(op.length); // suite, room, kind: their lengths were checked
   const detail = fieldOf(reader);
-  return { kind, detail, subject: detail && fieldOf(reader) };
+  const subject = detail && fieldOf(reader);
+  return { kind, detail, subject, actor: subject && fieldOf(reader) };
 }
 
 /**

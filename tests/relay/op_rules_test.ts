@@ -2,6 +2,7 @@
 // are not held up by each other.
 import { assertEquals } from "@std/assert";
 import { type Bytes, concat, lv, u64be, u8 } from "../../lib/bytes/writer.ts";
+import { decodeBase32 } from "@std/encoding/base32";
 import { DEFAULT_GRACE } from "../../lib/e2ee/membership_op.ts";
 import { ROSTER_MEMBERS_MAX } from "../../lib/e2ee/roster.ts";
 import type { CallerLife } from "../../lib/relay/effects.ts";
@@ -28,9 +29,13 @@ function somebody(address: string | undefined, life: CallerLife = "lasting"): Re
   return link;
 }
 
-function opOf(kind: keyof typeof OP_KIND, subject: Bytes = NOTHING): Bytes {
-  const fields = [u8(1), new Uint8Array(32), u8(OP_KIND[kind]), NOTHING, subject].map((field) => lv(field));
+function opOf(kind: keyof typeof OP_KIND, subject: Bytes = NOTHING, actor: Bytes = NOTHING): Bytes {
+  const fields = [u8(1), new Uint8Array(32), u8(OP_KIND[kind]), NOTHING, subject, actor].map((field) => lv(field));
   return concat(...fields, u64be(++last));
+}
+
+function idBytes(fingerprint: string): Bytes {
+  return decodeBase32(`${fingerprint}====`);
 }
 
 /** Lets others try, each with an identity of its own, and counts what is placed. */
@@ -43,7 +48,8 @@ function tries(
   let placed = 0;
   for (let i = 0; i < count; i++) {
     const link = somebody(address, life);
-    const body = kind === "join" ? opOf("join", link.caller.certificate) : opOf(kind);
+    const { certificate, fingerprint } = link.caller;
+    const body = kind === "join" ? opOf("join", certificate) : opOf(kind, NOTHING, idBytes(fingerprint));
     if (rules.refusal(link, room, { body, nowMs }) === undefined) placed++;
   }
   return placed;
@@ -70,7 +76,30 @@ for (
     const bound = life === "lasting" ? 800 : 184;
     assertEquals([placed <= bound, placed > bound - 10, bound < ROSTER_MEMBERS_MAX], [true, true, true], `${placed}`);
   });
+
+  Deno.test(`OpRules.refusal() counts signs of life of ${life} members with the joins, and leaves half for these`, () => {
+    const rules = newRules();
+    assertEquals(tries(rules, 300, { kind: "here", life }), burst / 2);
+    assertEquals(tries(rules, 300, { kind: "join", life }), burst / 2);
+    // Whoever keeps what they made up alive has no more of it than who makes it up anew.
+    let placed = burst;
+    const stepMs = graceMs / 96;
+    for (let nowMs = stepMs; nowMs <= graceMs; nowMs += stepMs) {
+      placed += tries(rules, 20, { kind: "join", life, nowMs }) + tries(rules, 20, { kind: "here", life, nowMs });
+    }
+    assertEquals(placed <= (life === "lasting" ? 800 : 184), true, `${placed}`);
+  });
 }
+
+Deno.test("OpRules.refusal() takes no sign of life of another than its publisher", () => {
+  const rules = newRules();
+  const [link, other] = [somebody("192.0.2.1"), somebody("192.0.2.1")];
+  const said = (by: RelayLink, actor: Bytes) =>
+    rules.refusal(by, LOBBY, { body: opOf("here", NOTHING, actor), nowMs: 0 });
+  assertEquals(said(link, idBytes(link.caller.fingerprint)), undefined);
+  assertEquals(said(other, idBytes(link.caller.fingerprint)), "badOp");
+  assertEquals(said(link, NOTHING), undefined, "what is no op claims nothing");
+});
 
 Deno.test("OpRules.refusal() counts joins for each room, address and life alone", () => {
   const rules = newRules();
@@ -83,16 +112,16 @@ Deno.test("OpRules.refusal() counts joins for each room, address and life alone"
 Deno.test("OpRules.refusal() slows the junk of one address in a room, and holds up no join and no other room by it", () => {
   const rules = newRules();
   const count = ROOM_OPS_PER_ADDRESS_BURST;
-  assertEquals(tries(rules, count, { kind: "here", nowMs: 0 }), count);
+  assertEquals(tries(rules, count, { kind: "leave", nowMs: 0 }), count);
   const laterMs = 200_000; // what all rooms together may is there again by then, a fifth of it at least
-  assertEquals(tries(rules, 100, { kind: "here", nowMs: laterMs }), 20, "one in ten seconds");
+  assertEquals(tries(rules, 100, { kind: "leave", nowMs: laterMs }), 20, "one in ten seconds");
   assertEquals(tries(rules, 50, { kind: "join", nowMs: laterMs }), 50);
-  assertEquals(tries(rules, 50, { kind: "here", room: fingerprintOf("other"), nowMs: laterMs }), 50);
+  assertEquals(tries(rules, 50, { kind: "leave", room: fingerprintOf("other"), nowMs: laterMs }), 50);
 });
 
 Deno.test("OpRules.refusal() gives no more to an address that uses many rooms", () => {
   const rules = newRules();
   let placed = 0;
-  for (let room = 0; room < 40; room++) placed += tries(rules, 50, { kind: "here", room: fingerprintOf(`r${room}`) });
+  for (let room = 0; room < 40; room++) placed += tries(rules, 50, { kind: "leave", room: fingerprintOf(`r${room}`) });
   assertEquals(placed, OPS_PER_ADDRESS_BURST);
 });

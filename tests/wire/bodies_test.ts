@@ -152,6 +152,7 @@ Deno.test("opClaimsOf() reads of a signed op of every kind what clients read in 
       claimed,
       detailBytes,
     ]);
+    assertEquals(claims?.actor, idOf(certificate.fingerprint));
     assertEquals(isDeparture(op), content.kind === "leave" || content.kind === "remove");
     const isAbsent = content.kind === "remove" && content.reason === "absent";
     assertEquals(claims?.detail?.[0] === REASON_ABSENT, isAbsent);
@@ -161,8 +162,13 @@ Deno.test("opClaimsOf() reads of a signed op of every kind what clients read in 
 
 Deno.test("opKindAt() and opClaimsOf() take any bytes, and what is cut short claims less", () => {
   const head = concat(lv(u8(1)), lv(new Uint8Array(32)), lv(u8(OP_KIND.leave)));
-  assertEquals(opClaimsOf(head), { kind: OP_KIND.leave, detail: undefined, subject: undefined });
-  assertEquals(opClaimsOf(concat(head, lv(u8(9)))), { kind: OP_KIND.leave, detail: u8(9), subject: undefined });
+  assertEquals(opClaimsOf(head), { kind: OP_KIND.leave, detail: undefined, subject: undefined, actor: undefined });
+  assertEquals(opClaimsOf(concat(head, lv(u8(9)))), {
+    kind: OP_KIND.leave,
+    detail: u8(9),
+    subject: undefined,
+    actor: undefined,
+  });
   for (let length = 0; length < head.length; length++) assertEquals(opKindAt(head.subarray(0, length)), undefined);
   // Another length of suite, room or kind puts something else at the place.
   for (const place of [3, 8, 44]) {
