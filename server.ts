@@ -91,7 +91,7 @@ async function serve(flags: ServerFlags, { out, err }: Streams): Promise<ExitCod
       ...(allowed === undefined ? {} : { admits: (fingerprint) => allowed.has(fingerprint) }),
     });
     const told = (event: string, fields: Fields) => log("info", event, fields);
-    const archive = new ArchiveLoop(new RoomArchive({ log: eventLog, told }), failing.reject);
+    const archive = new ArchiveLoop(new RoomArchive({ log: eventLog, told }), { failed: failing.reject });
     const listening = {
       name,
       host,

@@ -165,10 +165,19 @@ export class RoomArchive {
   }
 }
 
+/** How an archive is driven. */
+export interface ArchiveLoopOptions {
+  /** Called once when it can go on no more, such as when the log cannot be read. */
+  readonly failed: (error: unknown) => void;
+  /** Other times than the real ones, for tests. */
+  readonly times?: { readonly restMs: number; readonly lookMs: number };
+}
+
 /** The archive at work, in the background. */
 export class ArchiveLoop {
   readonly #archive: RoomArchive;
-  readonly #failed: (error: unknown) => void;
+  readonly #options: ArchiveLoopOptions;
+  readonly #times: NonNullable<ArchiveLoopOptions["times"]>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -176,12 +185,13 @@ export class ArchiveLoop {
   /**
    * Begins.
    * @param archive what it drives
-   * @param failed called once when it can go on no more, such as when the log cannot be read
+   * @param options what to do when that fails, and times for tests
    */
-  constructor(archive: RoomArchive, failed: (error: unknown) => void) {
+  constructor(archive: RoomArchive, options: ArchiveLoopOptions) {
     this.#archive = archive;
-    this.#failed = failed;
-    this.#wait(ARCHIVE_LOOK_MS);
+    this.#options = options;
+    this.#times = options.times ?? { restMs: ARCHIVE_REST_MS, lookMs: ARCHIVE_LOOK_MS };
+    this.#wait(this.#times.lookMs);
   }
 
   /** Ends it; what is half done is begun anew by the next life. */
@@ -197,10 +207,11 @@ export class ArchiveLoop {
   }
 
   async #run(): Promise<void> {
+    const { restMs, lookMs } = this.#times;
     try {
-      this.#wait(await this.#archive.step() ? ARCHIVE_REST_MS : ARCHIVE_LOOK_MS);
+      this.#wait(await this.#archive.step() ? restMs : lookMs);
     } catch (error) {
-      this.#failed(error);
+      this.#options.failed(error);
     }
   }
 }

@@ -2,6 +2,7 @@
 // number of times, whoever writes them, and goes on where it stood after a restart.
 import { assert, assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
+import { UserError } from "../../lib/bytes/errors.ts";
 import type { Bytes } from "../../lib/bytes/writer.ts";
 import { secureRandom } from "../../lib/crypto/random.ts";
 import { fingerprintOf } from "../../lib/e2ee/identity.ts";
@@ -247,9 +248,42 @@ Deno.test("RoomArchive says that a snapshot was not stored when the file is full
     }, { maxFileBytes: 200_000 });
   }));
 
+Deno.test("ArchiveLoop drives the archive by itself, and what comes later too, until it is closed", async () => {
+  const [log, script] = [memoryLog(), await busyRoom()];
+  const [stored, failed] = [Promise.withResolvers<void>(), Promise.withResolvers<never>()];
+  const archive = new RoomArchive({ log, limits: LIMITS, told: () => stored.resolve() });
+  const loop = new ArchiveLoop(archive, { failed: failed.reject, times: { restMs: 0, lookMs: 1 } });
+  script.placeIn(log);
+  await Promise.race([stored.promise, failed.promise]);
+  await loop.close();
+  assertEquals(log.snapshots.of(script.room)?.epoch, 52);
+});
+
+Deno.test("ArchiveLoop tells once when the log cannot be read, and rests", async () => {
+  class UnreadableLog extends MemoryEventLog {
+    override ops(): readonly StoredOp[] {
+      throw new UserError("dataDirUnusable", "it is gone");
+    }
+  }
+  const [log, script] = [new UnreadableLog({ generation: GENERATION }), await busyRoom()];
+  script.placeIn(log);
+  const failed = Promise.withResolvers<unknown>();
+  let count = 0;
+  const archive = new RoomArchive({ log, limits: LIMITS, told: () => {} });
+  const loop = new ArchiveLoop(archive, {
+    failed: (error) => failed.resolve(error instanceof UserError && [error.code, ++count]),
+    times: { restMs: 0, lookMs: 0 },
+  });
+  assertEquals(await failed.promise, ["dataDirUnusable", 1]);
+  await loop.close();
+  assertEquals(count, 1);
+});
+
 Deno.test("ArchiveLoop ends at once, and leaves no timer behind", async () => {
-  const loop = new ArchiveLoop(new RoomArchive({ log: memoryLog(), told: () => {} }), (error) => {
-    throw error;
+  const loop = new ArchiveLoop(new RoomArchive({ log: memoryLog(), told: () => {} }), {
+    failed: (error) => {
+      throw error;
+    },
   });
   await loop.close();
 });
