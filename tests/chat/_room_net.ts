@@ -276,6 +276,7 @@ export class Member {
 /** The relay, the clock, and what is on its way. */
 export class RoomNet {
   nowMs = Date.UTC(2026, 0, 1);
+  log = new MemoryEventLog({ generation: encodeHex(secureRandom(16)) });
   relay: Relay;
   readonly members = new Map<number, Member>();
   readonly sent: { readonly from: Member; readonly t: string; readonly bytes: number }[] = [];
@@ -285,7 +286,7 @@ export class RoomNet {
   #nextLink = 1;
 
   constructor() {
-    this.relay = this.#makeRelay();
+    this.relay = new Relay({ log: this.log, names: new NameBook() });
   }
 
   async join(handle: string): Promise<Member> {
@@ -313,7 +314,8 @@ export class RoomNet {
   /** The relay starts again with an empty log; everybody has to come again. */
   forget(): void {
     this.members.clear();
-    this.relay = this.#makeRelay();
+    this.log = new MemoryEventLog({ generation: encodeHex(secureRandom(16)) });
+    this.relay = new Relay({ log: this.log, names: new NameBook() });
   }
 
   fromClient(from: Member, bytes: Bytes): void {
@@ -343,11 +345,6 @@ export class RoomNet {
       if (effect.kind === "send") { for (const to of effect.links) this.#queue.push({ to, packet: effect.packet }); }
       if (effect.kind === "close") throw new Error(`the relay closed a link: ${effect.message}`);
     }
-  }
-
-  #makeRelay(): Relay {
-    const log = new MemoryEventLog({ generation: encodeHex(secureRandom(16)) });
-    return new Relay({ log, names: new NameBook() });
   }
 }
 

@@ -1,11 +1,12 @@
 // Aim: who is quiet says in time that they are here; who is gone for longer than the grace is taken out, by no more
 // clients at once than need be; and nobody is where people are invited. Over a real relay core and real logs.
 import { assert, assertEquals } from "@std/assert";
+import { encodeHex } from "@std/encoding/hex";
 import fc from "fast-check";
 import type { Bytes } from "../../lib/bytes/writer.ts";
 import { Keyring } from "../../lib/chat/keyring.ts";
 import { People } from "../../lib/chat/people.ts";
-import { REMOVE_DELAY_MAX_MS, RoomAbsence, TRY_AGAIN_MS } from "../../lib/chat/room_absence.ts";
+import { HERE_AFTER_OPS, REMOVE_DELAY_MAX_MS, RoomAbsence, TRY_AGAIN_MS } from "../../lib/chat/room_absence.ts";
 import { RoomChannel } from "../../lib/chat/room_channel.ts";
 import type { Turn } from "../../lib/chat/turn.ts";
 import { secureRandom } from "../../lib/crypto/random.ts";
@@ -102,6 +103,36 @@ Deno.test("RoomAbsence: a `here` that comes to nothing is said again after a whi
   net.nowMs += 1;
   assertEquals(await tick(absence, ada), 1);
   assertEquals(lastActiveMs(ada), net.nowMs);
+});
+
+Deno.test("RoomAbsence: after many ops that bear nothing out we say `here` after a random while, and again if it is lost", async () => {
+  const net = new RoomNet();
+  const place = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const event = { stream: `room/${ROOM.id}`, publisher: "P", kind: "op", atMs: net.nowMs } as const;
+      net.log.append({ ...event, id: encodeHex(secureRandom(16)), body: secureRandom(20) });
+    }
+  };
+  place(HERE_AFTER_OPS - 2);
+  const [early, usualMs] = [await net.join("early"), GRACE_MS / 4];
+  assertEquals([early.channel.opsUnborne, absenceOf(early).nextDueMs(net.nowMs)], [
+    HERE_AFTER_OPS - 1,
+    lastActiveMs(early) + usualMs,
+  ]);
+  const ada = await net.join("ada"); // who joins bears nothing out
+  const absence = absenceOf(ada, 0x8000);
+  const dueMs = net.nowMs + REMOVE_DELAY_MAX_MS / 2;
+  assertEquals([absence.nextDueMs(net.nowMs), absence.nextDueMs(net.nowMs + 1)], [dueMs, dueMs]);
+  net.nowMs = dueMs - 1;
+  assertEquals(await tick(absence, ada), 0);
+  net.nowMs = dueMs;
+  await ada.act(async ({ nowMs }) => await absence.tick({ nowMs, effects: [] })); // lost on its way
+  assertEquals(absence.nextDueMs(net.nowMs), dueMs + TRY_AGAIN_MS);
+  net.nowMs = dueMs + TRY_AGAIN_MS;
+  assertEquals(await tick(absence, ada), 1);
+  assertEquals([ada.channel.opsUnborne, early.channel.opsUnborne], [0, 0], "it counts for all");
+  assertEquals(absence.nextDueMs(net.nowMs), lastActiveMs(ada) + usualMs);
+  assertEquals(absenceOf(early).nextDueMs(net.nowMs), lastActiveMs(early) + usualMs);
 });
 
 Deno.test("RoomAbsence: one with an ephemeral certificate says `here` a quarter of the short grace after each", async () => {
