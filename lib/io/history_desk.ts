@@ -277,7 +277,7 @@ function introductions({ entries, damaged, damagedRows, mayBeShown }: UnshownEnt
   if (entries.length > 0) {
     const lines = entries.length === 1 ? "1 line" : `${entries.length} lines`;
     const text = mayBeShown
-      ? `${lines} of last time, perhaps shown before: Sotto ended before it could note that`
+      ? `${lines} of last time, perhaps shown before: Sotto ended before it could note that:`
       : `${lines} of last time that you have not seen:`;
     events.push({ type: "notice", code: "unshown", text });
   }

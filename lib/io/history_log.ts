@@ -112,7 +112,7 @@ export interface HistoryLog {
 }
 
 /** How many entries a page has: they are opened in a moment, so that a search holds nobody up. */
-export const PAGE_ENTRIES = 128;
+export const PAGE_ENTRIES = 256;
 
 /** A day. */
 export const DAY_MS: number = 24 * 60 * 60 * 1_000;

@@ -26,14 +26,15 @@ export async function searchHistory(log: HistoryLog, text: string, goesOn: () =>
   const wanted = foldedText(text);
   const found: FoundEntry[] = [];
   let damaged = 0;
-  for (let before = Infinity; goesOn() && found.length <= SEARCH_MAX_RESULTS;) {
-    const page = await log.page(before);
+  let coming = log.page(Infinity);
+  while (goesOn() && found.length <= SEARCH_MAX_RESULTS) {
+    const page = await coming;
     if (page === undefined) break;
+    coming = log.page(page.before); // is opened while this one is looked through
     damaged += page.damaged;
     found.push(...page.entries.filter(({ event }) => event.type !== "gap" && foldedText(event.text).includes(wanted)));
-    before = page.before;
-    await new Promise((resolve) => setTimeout(resolve)); // or pages of memory would not let go of the loop
   }
+  await coming; // or what goes wrong in it would be nobody's
   const entries = found.slice(0, SEARCH_MAX_RESULTS);
   return { entries: entries.reverse(), damaged, hasMore: found.length > SEARCH_MAX_RESULTS };
 }

@@ -174,7 +174,7 @@ Deno.test("a client that ended by itself shows nothing again, and a plain one sa
   const third = stage.start("sotto", clientArgs(relay, "bob", { dataDir }));
   const line = await third.nextLine((text) => text.includes("two"));
   const before = third.printed[third.printed.indexOf(line) - 1];
-  assertEquals(before, "* 1 line of last time, perhaps shown before: Sotto ended before it could note that");
+  assertEquals(before, "* 1 line of last time, perhaps shown before: Sotto ended before it could note that:");
 });
 
 Deno.test("/forget deletes a conversation, and what is damaged in it keeps nobody from the rest", async () => {
