@@ -43,7 +43,7 @@ import {
 import type { EntryTally, StoredEntry } from "./sealed_entries.ts";
 import type { EntryAddition, EntryChanges, RowChange, SealedStore } from "./sealed_store.ts";
 
-/** The most entries of a client: years of a busy room, and a search of some seconds. */
+/** The most entries of a client: years of a busy room, and a search of half a minute that disturbs nobody. */
 export const HISTORY_MAX_ENTRIES = 200_000;
 /** The most sealed bytes of them: what a client may take of a disk without asking. */
 export const HISTORY_MAX_BYTES = 268_435_456;
