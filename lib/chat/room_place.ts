@@ -250,7 +250,9 @@ export class RoomPlace {
     const released = await this.channel.snapshot(message, body, turn);
     if (released === undefined) return false;
     if (wasKnown) {
-      notice(turn, "skipped", `You were away from #${this.name} for long: what was said meanwhile is missing`);
+      notice(turn, "skipped", `You were away from #${this.name} for long: what was said meanwhile is missing`, {
+        room: this.name,
+      });
     }
     // Whoever came meanwhile is named before anything is for them.
     this.#isShown = false;
