@@ -25,6 +25,7 @@ import {
   type StoredOp,
 } from "../relay/event_log.ts";
 import { roomOf } from "../relay/effects.ts";
+import { newOpOf } from "../relay/op_ledger.ts";
 import type { Snapshots } from "../relay/snapshots.ts";
 import { type LedgerFloor, type RecordMark, StreamLedger, type StreamState } from "../relay/stream_ledger.ts";
 import type { EventId, EventKind, Fingerprint, StreamName } from "../wire/messages.ts";
@@ -127,9 +128,9 @@ export class SqliteEventLog implements EventLog {
     if (known !== undefined) return { kind: "placed", ...known, isRepeat: true };
     const { stream, publisher, id, kind, body } = event;
     const room = kind === "op" ? roomOf(stream) : undefined;
-    if (room !== undefined && !this.#ops.mayFit(room, body.length)) return { kind: "opsFull" };
+    if (room !== undefined && !this.#ops.mayFit(room, newOpOf(event))) return { kind: "opsFull" };
     return this.#write((): AppendResult => {
-      if (room !== undefined && !this.#ops.makeRoom(room, body.length)) return { kind: "opsFull" };
+      if (room !== undefined && !this.#ops.makeRoom(room, newOpOf(event))) return { kind: "opsFull" };
       const place = this.#ledger.place(stream, body.length, event.atMs);
       if (place === undefined) return { kind: "full" };
       const { streamId, seq, at, offset } = place;

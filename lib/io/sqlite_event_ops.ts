@@ -8,7 +8,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Bytes } from "../bytes/writer.ts";
 import type { EventLogLimits, ReadLimits, StoredOp } from "../relay/event_log.ts";
-import { cutOps, OpLedger, type OpMark, type OpStore, type RoomOps } from "../relay/op_ledger.ts";
+import { cutOps, type NewOp, OpLedger, type OpMark, type OpStore, type RoomOps } from "../relay/op_ledger.ts";
 import type { SnapshotMark, Snapshots } from "../relay/snapshots.ts";
 import { isDeparture } from "../wire/bodies.ts";
 import type { Fingerprint } from "../wire/messages.ts";
@@ -59,21 +59,21 @@ export class OpTable implements Snapshots, OpStore {
   /**
    * Tells whether one more op may perhaps be kept; changes nothing.
    * @param room its room
-   * @param lengthBytes its length
+   * @param op its length, and whether it may have one of the last places
    * @returns `false` when a bound stands against it, and nothing may go
    */
-  mayFit(room: Fingerprint, lengthBytes: number): boolean {
-    return this.#ledger.mayFit(room, lengthBytes);
+  mayFit(room: Fingerprint, op: NewOp): boolean {
+    return this.#ledger.mayFit(room, op);
   }
 
   /**
    * Makes room for one more op, within a transaction.
    * @param room its room
-   * @param lengthBytes its length
+   * @param op its length, and whether it may have one of the last places
    * @returns whether it may be kept
    */
-  makeRoom(room: Fingerprint, lengthBytes: number): boolean {
-    return this.#ledger.makeRoom(room, lengthBytes);
+  makeRoom(room: Fingerprint, op: NewOp): boolean {
+    return this.#ledger.makeRoom(room, op);
   }
 
   /**

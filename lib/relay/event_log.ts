@@ -29,6 +29,11 @@ export const LOG_MAX_STREAMS = 20_000;
  * Where there is a snapshot the oldest before it then go.
  */
 export const ROOM_OPS_MAX = 20_000;
+/**
+ * The last of them, which only signs of life may have: whatever filled a room while its members were away, one who comes
+ * back can bear out where it stands, so that a snapshot is made and old ops go.
+ */
+export const OPS_RESERVED = 1_000;
 /** Bytes of all ops and snapshots together, `EVENT_OVERHEAD_BYTES` each included: half of what events may take. */
 export const OPS_MAX_BYTES = 128 * 1024 * 1024;
 /**
@@ -55,6 +60,8 @@ export interface EventLogLimits {
   readonly streams: number;
   /** Ops of one room. */
   readonly roomOps: number;
+  /** How many of them only signs of life of lasting identities may have. */
+  readonly opsReserved: number;
   /** Bytes of all ops and snapshots, `EVENT_OVERHEAD_BYTES` each included. */
   readonly opBytes: number;
   /** The newest ops of a room that always stay, 1 at least. */
@@ -70,6 +77,7 @@ export const EVENT_LOG_LIMITS: EventLogLimits = {
   totalBytes: LOG_MAX_BYTES,
   streams: LOG_MAX_STREAMS,
   roomOps: ROOM_OPS_MAX,
+  opsReserved: OPS_RESERVED,
   opBytes: OPS_MAX_BYTES,
   opsKept: OPS_KEPT_MIN,
 };
@@ -88,6 +96,8 @@ export interface NewEvent {
   readonly body: Bytes;
   /** The time of the relay's clock. */
   readonly atMs: number;
+  /** Of an op: whether it may have one of the last places of its room; `OPS_RESERVED`. */
+  readonly isReserved?: boolean;
 }
 
 /** An event that is read back. */

@@ -23,6 +23,7 @@ import {
   type StoredOp,
 } from "./event_log.ts";
 import { MemoryOps } from "./memory_event_ops.ts";
+import { newOpOf } from "./op_ledger.ts";
 import { Queue } from "./queue.ts";
 import type { Snapshots } from "./snapshots.ts";
 import { StreamLedger, type StreamState } from "./stream_ledger.ts";
@@ -91,7 +92,7 @@ export class MemoryEventLog implements EventLog {
     const known = this.find(event.stream, event.publisher, event.id);
     if (known !== undefined) return { kind: "placed", ...known, isRepeat: true };
     const room = event.kind === "op" ? roomOf(event.stream) : undefined;
-    if (room !== undefined && !this.#ops.makeRoom(room, event.body.length)) return { kind: "opsFull" };
+    if (room !== undefined && !this.#ops.makeRoom(room, newOpOf(event))) return { kind: "opsFull" };
     const place = this.#ledger.place(event.stream, event.body.length, event.atMs);
     if (place === undefined) return { kind: "full" };
     const { streamId, seq, at, offset } = place;

@@ -8,7 +8,7 @@ import type { Bytes } from "../bytes/writer.ts";
 import { isDeparture } from "../wire/bodies.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import type { EventLogLimits, ReadLimits, StoredOp } from "./event_log.ts";
-import { cutOps, OpLedger, type OpMark, type OpStore } from "./op_ledger.ts";
+import { cutOps, type NewOp, OpLedger, type OpMark, type OpStore } from "./op_ledger.ts";
 import { Queue } from "./queue.ts";
 import type { SnapshotMark, Snapshots } from "./snapshots.ts";
 
@@ -35,11 +35,11 @@ export class MemoryOps implements Snapshots, OpStore {
   /**
    * Makes room for one more op.
    * @param room its room
-   * @param lengthBytes its length
+   * @param op its length, and whether it may have one of the last places
    * @returns whether it may be kept
    */
-  makeRoom(room: Fingerprint, lengthBytes: number): boolean {
-    return this.#ledger.makeRoom(room, lengthBytes);
+  makeRoom(room: Fingerprint, op: NewOp): boolean {
+    return this.#ledger.makeRoom(room, op);
   }
 
   /**

@@ -13,6 +13,7 @@ import {
   EVENT_LOG_LIMITS,
   EVENT_OVERHEAD_BYTES,
   type EventLogLimits,
+  type NewEvent,
   type ReadLimits,
   type StoredOp,
 } from "./event_log.ts";
@@ -22,6 +23,23 @@ import type { SnapshotMark } from "./snapshots.ts";
 export const OPS_DROPPED_AT_ONCE = 64;
 /** Ops that one trim drops because they are too old: a few milliseconds' work. */
 export const OPS_TRIMMED_AT_ONCE = 512;
+
+/** An op that asks for a place. */
+export interface NewOp {
+  /** Its length. */
+  readonly lengthBytes: number;
+  /** Whether it may have one of the last places of its room. */
+  readonly isReserved: boolean;
+}
+
+/**
+ * Says what is asked of an op that is placed.
+ * @param event the op as an event
+ * @returns its length, and whether it may have one of the last places
+ */
+export function newOpOf({ body, isReserved = false }: Pick<NewEvent, "body" | "isReserved">): NewOp {
+  return { lengthBytes: body.length, isReserved };
+}
 
 /** What is known of a room's ops. */
 export interface RoomOps {
@@ -95,7 +113,10 @@ export class OpLedger {
    */
   constructor(options: OpLedgerOptions) {
     this.#store = options.store;
-    this.#limits = { ...EVENT_LOG_LIMITS, ...options.limits };
+    const { limits = {} } = options;
+    // Smaller bounds for tests have none.
+    const opsReserved = limits.roomOps === undefined ? EVENT_LOG_LIMITS.opsReserved : 0;
+    this.#limits = { ...EVENT_LOG_LIMITS, opsReserved, ...limits };
     for (const ops of options.saved ?? []) this.#set(ops);
     this.#committed.clear();
   }
@@ -141,23 +162,24 @@ export class OpLedger {
   /**
    * Tells whether one more op may perhaps be kept; drops nothing.
    * @param room its room
-   * @param lengthBytes its length
+   * @param op its length, and whether it may have one of the last places
    * @returns `false` when a bound stands against it, and nothing may go
    */
-  mayFit(room: Fingerprint, lengthBytes: number): boolean {
-    const isCounted = this.#count(room) < this.#limits.roomOps || this.#dispensable(room) > 0;
+  mayFit(room: Fingerprint, { lengthBytes, isReserved }: NewOp): boolean {
+    const isCounted = this.#count(room) < this.#mostFor(isReserved) || this.#dispensable(room) > 0;
     return isCounted && (this.#fits(lengthBytes) || this.#longestKept() !== undefined);
   }
 
   /**
    * Drops what may go until one more op fits.
    * @param room its room
-   * @param lengthBytes its length
+   * @param op its length, and whether it may have one of the last places
    * @returns whether no bound stands against it now
    */
-  makeRoom(room: Fingerprint, lengthBytes: number): boolean {
-    if (this.#count(room) >= this.#limits.roomOps) this.#drop(room, OPS_DROPPED_AT_ONCE);
-    if (this.#count(room) >= this.#limits.roomOps) return false;
+  makeRoom(room: Fingerprint, { lengthBytes, isReserved }: NewOp): boolean {
+    const most = this.#mostFor(isReserved);
+    if (this.#count(room) >= most) this.#drop(room, OPS_DROPPED_AT_ONCE);
+    if (this.#count(room) >= most) return false;
     while (!this.#fits(lengthBytes)) {
       const other = this.#longestKept();
       if (other === undefined) return false;
@@ -249,6 +271,10 @@ export class OpLedger {
     else this.#rooms.set(room, ops);
     if (ops === undefined || ops.snapshot === 0) this.#archived.delete(room);
     else this.#archived.add(room);
+  }
+
+  #mostFor(isReserved: boolean): number {
+    return this.#limits.roomOps - (isReserved ? 0 : this.#limits.opsReserved);
   }
 
   #fits(lengthBytes: number): boolean {

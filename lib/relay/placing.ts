@@ -5,7 +5,7 @@
  */
 
 import type { Bytes } from "../bytes/writer.ts";
-import { OP_BODY_MAX_BYTES } from "../wire/bodies.ts";
+import { OP_BODY_MAX_BYTES, OP_KIND, opKindAt } from "../wire/bodies.ts";
 import type { ClientMessage, EventId, Fingerprint, RelayMessage } from "../wire/messages.ts";
 import { PACKET_MAX_BYTES } from "../wire/packet.ts";
 import { type EffectList, inboxOwner, type RefusedCode, roomOf } from "./effects.ts";
@@ -97,7 +97,9 @@ export class Placing {
     }
     const code = this.#refusal(event, shares);
     if (code !== undefined) return { kind: "refused", code };
-    const placed = log.append({ stream, publisher, kind, id, body, atMs: nowMs });
+    // A sign of life says who it is from, and new lasting identities come slowly from one address (op_rules.ts).
+    const isReserved = kind === "op" && link.caller.life === "lasting" && opKindAt(body) === OP_KIND.here;
+    const placed = log.append({ stream, publisher, kind, id, body, atMs: nowMs, isReserved });
     if (placed.kind === "full") return { kind: "refused", code: "relayFull" };
     if (placed.kind === "opsFull") return { kind: "refused", code: "roomFull" };
     if (placed.kind === "failed") return { kind: "refused", code: "notStored" };

@@ -233,6 +233,14 @@ export function testEventLog(name: string, withLog: WithLog, options: { readonly
       assertEquals(log.append(event("room/a", 9)).kind, "placed", "messages go on");
     }));
 
+  Deno.test(`${name}.append() keeps the last places of a room for ops that may have them`, () =>
+    withLog({ roomOps: 3, opsReserved: 1 }, (log) => {
+      const kinds = [false, false, false, true, true].map((isReserved, id) =>
+        log.append(event("room/a", id, { kind: "op", isReserved })).kind
+      );
+      assertEquals(kinds, ["placed", "placed", "opsFull", "placed", "opsFull"]);
+    }));
+
   Deno.test(`${name}.append() goes on numbering ops when their stream was forgotten`, () =>
     withLog({ streams: 1 }, (log) => {
       log.append(event("room/a", 1, { kind: "op" }));

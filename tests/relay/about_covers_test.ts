@@ -46,6 +46,11 @@ const COLUMNS: Holds = {
   "rooms.room": "ops",
   "rooms.epoch": "ops",
   "rooms.bytes": "ops",
+  "rooms.oldest": "ops",
+  "rooms.oldest_at": "ops",
+  "snapshots.room": "ops",
+  "snapshots.epoch": "ops",
+  "snapshots.body": "ops",
   "ops.room": "ops",
   "ops.epoch": "ops",
   "ops.at": "ops",
@@ -90,10 +95,11 @@ const MEMORY: Readonly<Record<string, Readonly<Partial<Record<Kind, string>>>>> 
   "links.Links": { link: "#byLink #byFingerprint" },
   "links.RelayLink": {
     certificate: "caller",
-    link: "link subscriptions waiting isWaitingForDrain undrainedBytes",
+    link: "link subscriptions waiting isWaitingForDrain isRenewing undrainedBytes",
     rooms: "rooms",
     budgets: "pagedRequests bundleRequests",
   },
+  "links.WaitingOps": { link: "kind ref room after snapshot" },
   "live_requests.LiveRequests": { keyRequests: "#pending #waitingOf #asksOf", nobody: "#lastRef #nextDeadlineMs" },
   "live_requests.PendingRequest": { keyRequests: "ref requester requesterRef by target of deadlineMs" },
   "mailboxes.Box": { codes: "mailbox expiresMs hello maker joiner" },
@@ -105,24 +111,27 @@ const MEMORY: Readonly<Record<string, Readonly<Partial<Record<Kind, string>>>>> 
   "mailboxes.Party": { codes: "link mails" },
   "mailboxes.Past": { nobody: "code untilMs" },
   "memory_event_log.EventRecord": { published: "key seq at offset publisher kind id", received: "body", ops: "epoch" },
-  "memory_event_log.MemoryEventLog": { published: "#records", ops: "#ops", nobody: "generation #ledger #opLedger" },
-  "memory_event_log.OpRecords": { ops: "ops departures" },
+  "memory_event_log.MemoryEventLog": { published: "#records", ops: "#ops", nobody: "generation #ledger" },
   "memory_event_log.Records": { published: "queue byKey oldest" },
+  "memory_event_ops.MemoryOps": { ops: "#records #snapshots", nobody: "#ledger" },
+  "memory_event_ops.OpRecords": { ops: "ops departures" },
   "names.NameBook": { names: "#entries #owners", nobody: "#ttlMs #namesMax" },
   "names.NameEntry": { names: "folded handle fingerprint life createdMs lastSeenMs" },
   "names.Owner": { names: "createdMs inUse names" },
-  "op_ledger.OpLedger": { ops: "#rooms #committed", nobody: "#limits #bytes" },
-  "op_ledger.RoomOps": { ops: "room epoch bytes" },
-  "op_rules.OpRules": { budgets: "#identities #rooms #addresses", nobody: "#isLinked" },
+  "op_ledger.OpLedger": { ops: "#rooms #committed #archived", nobody: "#limits #bytes #store" },
+  "op_ledger.RoomOps": { ops: "room epoch bytes oldest oldestAt snapshot snapshotBytes" },
+  "op_rules.OpRules": { budgets: "#identities #rooms #addresses #others #signs", nobody: "#isLinked" },
   "placing.Placing": { nobody: "#options #opRules" },
   "placing.StagedEvent": { published: "link message body nowMs many" },
-  "placing.StagedMany": { published: "ref left refused" },
+  "placing.StagedMany": { published: "ref left refused isFailing" },
   "prekeys.Prekeys": { nobody: "#links #store #live" },
   "queue.Queue": { nobody: "#items #start" },
   "relay.Relay": {
-    nobody: "#log #names #links #rooms #prekeys #streams #mailboxes #about #isShutDown #wakeAtMs #housekeepingAtMs " +
+    nobody:
+      "#log #names #links #rooms #prekeys #renewals #streams #mailboxes #about #isShutDown #wakeAtMs #housekeepingAtMs " +
       "#clearAwayAtMs #namesSavedMs",
   },
+  "renewals.Renewals": { link: "#untilMs" },
   "relay_host.AddressCount": { budgets: "#counts" },
   "relay_host.HostLink": { link: "tcp", certificate: "caller", admission: "psk" },
   "relay_host.RelayHost": {
@@ -131,12 +140,16 @@ const MEMORY: Readonly<Record<string, Readonly<Partial<Record<Kind, string>>>>> 
     nobody: "#options #isTurnDue #isRunning #hasFailed #isClosing #nextLink #timer #finished",
   },
   "relay_store.NameStore": { nobody: "#dir #failed #names #saving #timer" },
+  "room_archive.ArchiveLoop": { nobody: "#archive #options #times #timer #running #isClosed" },
+  "room_archive.Replay": { ops: "membership place" },
+  "room_archive.RoomArchive": { ops: "#replays #work", nobody: "#options #limits #lookedAt #inviteRooms" },
   "rooms.Rooms": { rooms: "#members" },
   "sqlite_event_log.SqliteEventLog": {
     nobody: "generation #path #db #sql #ledger #ops #isInTransaction #failure #savedFloor #addedRows #hasMoreToTrim " +
       "#truncateAtMs #isTruncationDue",
   },
-  "sqlite_event_ops.OpTable": { nobody: "#ledger #path #sql" },
+  "snapshots.SnapshotMark": { ops: "epoch lengthBytes" },
+  "sqlite_event_ops.OpTable": { nobody: "#ledger #path #sql #write" },
   "stream_ledger.LedgerFloor": { nobody: "at seq" },
   "stream_ledger.StreamLedger": {
     streams: "#streams #committed #forgotten",
@@ -158,7 +171,7 @@ const MEMORY: Readonly<Record<string, Readonly<Partial<Record<Kind, string>>>>> 
 const PASSING = [
   /(Options|Hooks|Limits|Error|Closing|Changes|Claim)$/,
   /^event_log\.(EventLog|NewEvent|Place|StoredEvent|StoredOp|KeptAbout|PublishedIn|ReceivedFrom)$/,
-  /^(bundles\.StoredBundle|pages\.Page|streams\.Lot|stream_ledger\.(LedgerPlace|RecordMark))$/,
+  /^(bundles\.StoredBundle|pages\.Page|streams\.Lot|stream_ledger\.(LedgerPlace|RecordMark)|op_ledger\.(NewOp|OpMark))$/,
 ];
 
 Deno.test("every column of the relay's database is of a kind that the person is told of", async () => {
@@ -235,7 +248,7 @@ async function withDataDir(use: (path: string) => void): Promise<void> {
 /** All code that remembers something for a relay. */
 async function sources(): Promise<string[]> {
   const root = new URL("../../lib/", import.meta.url).pathname;
-  const found = ["relay_host", "relay_store", "sqlite_event_log", "sqlite_event_ops", "allow_list"]
+  const found = ["relay_host", "relay_store", "sqlite_event_log", "sqlite_event_ops", "room_archive", "allow_list"]
     .map((name) => `${root}io/${name}.ts`);
   for await (const { name } of Deno.readDir(`${root}relay`)) found.push(`${root}relay/${name}`);
   return found;

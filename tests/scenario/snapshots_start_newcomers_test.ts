@@ -189,6 +189,27 @@ Deno.test("after a flood a member who is there says so, once for all, and newcom
   await assertTalk(...people, dave);
 });
 
+Deno.test("a room that was filled while its members were away takes newcomers again once one is back", async () => {
+  const roomOps = HERE_AFTER_OPS + 60;
+  const net = await FakeNet.create(undefined, undefined, { roomOps, opsReserved: 20, opsKept: 20 });
+  const alice = await net.join("alice");
+  const room = firstRoom(net);
+  await alice.drop();
+  await flood(net, room, HERE_AFTER_OPS - 10);
+  await net.advance(600_000); // what a room takes at once is over
+  await flood(net, room, 100);
+  assertEquals(net.log.epoch(room), roomOps - 20);
+  assertEquals((await archive(net.log, { afterOps: 40, stepOps: 20 })).told, []);
+  const early = await net.join("early");
+  assertEquals(early.all("ready"), [], "there is no place for a join");
+  await early.drop();
+  const back = await net.restart(alice);
+  for (let second = 0; second < 61; second++) await net.advance(1_000);
+  assertEquals((await archive(net.log)).told, ["snapshotStored"]);
+  const bob = await net.join("bob");
+  await assertTalk(back, bob);
+});
+
 Deno.test("members that one machine makes up cannot fill a room", async () => {
   const net = await FakeNet.create();
   const [alice, bob] = [await net.join("alice"), await net.join("bob")];
