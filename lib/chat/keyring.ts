@@ -20,7 +20,7 @@ import {
   verifyLiveBundle,
 } from "../e2ee/bundle.ts";
 import { idOf } from "../e2ee/identity.ts";
-import type { Opened } from "../e2ee/opened.ts";
+import { isOfAnotherState, type Opened } from "../e2ee/opened.ts";
 import type { PakeSession } from "../e2ee/pake_session.ts";
 import { PADDED_MAX_BYTES, PADDED_SIZES } from "../e2ee/padding.ts";
 import { createPrekeyStore, refillOneTimePrekeys, rotateSignedPrekey, SIGNED_PREKEY_LIFE_MS } from "../e2ee/prekeys.ts";
@@ -162,16 +162,17 @@ export class Keyring {
    * Opens a box.
    * @param box what arrived
    * @param nowMs the time now
+   * @param from whom the relay claims that it is from: with them a new session begins if it is in one that we do not have
    * @returns what became of it
    */
-  async open(box: Bytes, nowMs: number): Promise<Opened> {
+  async open(box: Bytes, nowMs: number, from?: Fingerprint): Promise<Opened> {
     const opened = await this.#book.open(box, { nowMs });
     if (opened.kind === "opened") {
       this.#outdated.delete(opened.peer.fingerprint); // they have that session for certain
       this.reached(opened.peer.fingerprint);
       if (opened.isAnew) this.losses.count(opened.peer.fingerprint);
     }
-    if (opened.kind === "unopenable" && opened.isRouted) this.#doubt(opened.peer, nowMs);
+    if (opened.kind === "unopenable" && isOfAnotherState(opened)) this.#doubt(opened.peer ?? from, nowMs);
     return opened;
   }
 
@@ -371,7 +372,8 @@ export class Keyring {
    * recovery): what they wrote in ours does not fit, so one of us was put back to an earlier state.
    */
   #doubt(of: Fingerprint | undefined, nowMs: number): void {
-    if (of === undefined) return;
+    // Who has no session with us is no question of one, and a relay can claim anybody.
+    if (of === undefined || !this.#book.hasSessionWith(of)) return;
     const lastMs = this.#doubtedAtMs.get(of);
     if (lastMs !== undefined && nowMs >= lastMs && nowMs < lastMs + DOUBT_EVERY_MS) return;
     this.#doubtedAtMs.delete(of);

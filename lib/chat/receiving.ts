@@ -26,6 +26,8 @@ export interface EventHead {
   readonly at: number;
   /** The publisher's id for it. */
   readonly id: EventId;
+  /** Who published it, as the relay claims: a hint, never shown. */
+  readonly from?: Fingerprint;
 }
 
 /** A room that this client is in. */
@@ -319,7 +321,7 @@ export class Receiving {
 
   async #open(head: EventHead, box: Bytes, turn: Turn): Promise<void> {
     const { keyring, people, rooms } = this.#options;
-    const opened = await keyring.open(box, turn.nowMs);
+    const opened = await keyring.open(box, turn.nowMs, head.from);
     if (opened.kind === "repeat") return this.#options.showing.repeated(this.#inbox(head));
     if (opened.kind === "unopenable") {
       const who = opened.peer === undefined ? undefined : people.get(opened.peer);

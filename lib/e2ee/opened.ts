@@ -54,6 +54,18 @@ export type Opened =
     readonly isRouted?: true;
   };
 
+/** Why a box cannot be opened that is of a session which is not here: it may have been lost. */
+const LOST: readonly UnopenableReason[] = ["unknownSession", "noPrekey", "retired"];
+
+/**
+ * Tells whether a box may be one that could not be opened because one of the two was put back to an earlier state.
+ * @param unopenable what became of it
+ * @returns whether a new session would help
+ */
+export function isOfAnotherState({ isRouted, reason }: Extract<Opened, { kind: "unopenable" }>): boolean {
+  return isRouted === true || LOST.includes(reason);
+}
+
 /**
  * Says why a box could not be opened.
  * @param error what decoding or opening threw

@@ -49,3 +49,19 @@ for (const [name, turns] of [["a few turns", 2], ["many turns", 8]] as const) {
     });
   }
 }
+
+Deno.test("a copy from before a session that both use is written to on another one", async () => {
+  const net = await FakeNet.create();
+  const [alice, bob] = [await net.join("alice"), await net.join("bob")];
+  await rounds(alice, bob, 1);
+  const old = bob.kept.copy();
+  await bob.drop();
+  const newer = await net.join("bob", { identity: bob.identity, kept: bob.kept }); // with a newer certificate
+  await alice.type("/pm bob on a new session");
+  await newer.type("/pm alice on it as well");
+  await newer.drop();
+  const again = await net.restart(newer, old);
+  const took = await rounds(alice, again, 4);
+  assertEquals(took <= 4, true, `both read both: after ${took} rounds`);
+  assertEquals(again.notices.includes("cannotOpen"), true);
+});
