@@ -27,6 +27,8 @@ export interface Accepted {
   readonly id: string;
   /** Missing for lines of an earlier process. */
   readonly ref: number | undefined;
+  /** As that of what is shown. */
+  readonly isAgain: boolean;
 }
 
 /** A message that a client showed. */
@@ -116,7 +118,7 @@ export function booksOf(history: readonly Happening[]): Books {
         wrote.push({ at, who, run, talk, ref: ref as number, text });
         break;
       case "accepted":
-        accepted.push({ at, who, run, talk, id: String(fields["id"]), ref });
+        accepted.push({ at, who, run, talk, id: String(fields["id"]), ref, isAgain: fields["again"] === true });
         break;
       case "shown": {
         const from = String(fields["from"]);

@@ -159,7 +159,7 @@ class Life {
         if (isNew) this.#state.list(one.talk).push(one.id);
       }
       const own = acceptedAt.get(at);
-      if (own !== undefined) {
+      if (own !== undefined && !(own.isAgain && this.#state.ids.has(own.id))) {
         this.#take(own, `itself in ${own.talk}`, "called accepted", messages.get(own.id)?.line?.at);
       }
     }

@@ -210,7 +210,7 @@ export class Person {
         return this.#entered(line["room"]);
       case "accepted":
         this.#unanswered.delete(ref);
-        return this.#tell("accepted", { to, ref, id });
+        return this.#tell("accepted", { to, ref, id, again: line["again"] });
       case "message":
         return this.#tell("shown", {
           to,

@@ -73,9 +73,8 @@ export function drawPlan(chance: Chance, { names, kills, putBacks, mayBeDark }: 
     left -= killsOf(fault);
     plan.push(strike(chance, fault));
   }
-  // Of one alone, and late: whoever was put back is not held to all that the others are.
-  const who = names.at(-1) as string;
-  for (let count = 0; count < putBacks; count++) {
+  // Late, and each of another: of what passes between these and the others, some may be told as missing.
+  for (const who of names.slice(names.length - putBacks)) {
     const at = chance.between(Math.floor(plan.length / 2), plan.length);
     plan.splice(at, 0, strike(chance, { kind: "copy", who }));
     plan.splice(chance.between(at + 1, plan.length), 0, strike(chance, { kind: "putBack", who }));

@@ -73,7 +73,7 @@ function tellFault({ rule, what, about }: Fault, history: readonly Happening[]):
 
 function report(
   run: { readonly seed: string; readonly seconds: number; readonly seals: number; readonly faults: number },
-  { counts: { kills, cuts, isDiskTried } }: Storm,
+  { counts: { kills, cuts, isDiskTried, unread } }: Storm,
   { accepted, deliveries, lostByKill, told, again }: Verdict,
 ): string {
   const rows = {
@@ -87,6 +87,7 @@ function report(
     "seals": run.seals,
     "faults": run.faults,
     "full disk": isDiskTried ? "tried" : "not tried: this machine cannot limit files of a process",
+    "put back and not read yet": unread.join(", ") || "nobody",
     "strict": IS_STRICT,
     "seed": run.seed,
     "seconds": run.seconds.toFixed(1),

@@ -94,6 +94,7 @@ Deno.test("check() takes what is shown again, marked so, for what was lost, and 
   const line = `id="a3" text="ada three"\n  5.2`;
   assertEquals(complaints(line, `id="a3" again=true text="ada three"\n  5.2`), []);
   assertEquals(complaintsAfter(`  6.0 ben.2 shown to="#lobby" from="ada" id="a1" again=true text="ada one"`), []);
+  assertEquals(complaintsAfter(`  6.0 ada.1 accepted to="#lobby" id="a1" again=true`), []);
 });
 
 Deno.test("check() finds a message that is shown twice, and one that is accepted twice", () => {
