@@ -33,6 +33,7 @@ import {
 import { LinkLife } from "./link_life.ts";
 import { Reconnect } from "./reconnect.ts";
 import { TcpLink } from "./tcp.ts";
+import { WakeTimer } from "./wake_timer.ts";
 
 /** A second wish to leave after this long means: now, whatever is pending. */
 const QUIT_AGAIN_MS = 1_000;
@@ -61,7 +62,7 @@ export class ClientHost {
   #tcp: TcpLink<KnownRelay> | undefined;
   readonly #arrivals = new Arrivals();
   #chat: Chat | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #timer = new WakeTimer();
   #resumeInput: () => void = () => {};
   #resumeOutput: () => void = () => {};
   #isOver = false;
@@ -129,7 +130,7 @@ export class ClientHost {
     await this.#turns.run(() => Promise.resolve()); // the turn that was under way
     await this.#commits.settled();
     await this.#history.close(this.#storeError === undefined);
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     return this.#farewell(end);
   }
 
@@ -318,12 +319,7 @@ export class ClientHost {
         this.#hasEntered = true;
         return this.#watch((this.#options.entered?.() ?? Promise.resolve()).catch((error) => this.#cannotKeep(error)));
       case "wakeAt":
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(
-          () => this.#watch(this.#turn(() => ({ kind: "tick", nowMs: nowMs() }))),
-          Math.max(0, effect.atMs - nowMs()),
-        );
-        return;
+        return this.#timer.set(effect.atMs, () => this.#watch(this.#turn(() => ({ kind: "tick", nowMs: nowMs() }))));
       case "finish":
         this.#hasFinished = true;
         this.#finishError = effect.error;

@@ -30,6 +30,7 @@ import { acceptCalls } from "./direct_door.ts";
 import { connectPeer, errorBeforeSecured, judgePeer, lost, type PeerPolicy } from "./direct_dial.ts";
 import type { Front, FrontInput } from "./front.ts";
 import { TcpLink } from "./tcp.ts";
+import { WakeTimer } from "./wake_timer.ts";
 
 /** Connections that a listener has beside the one it serves: most of them are half open, and gone in five seconds. */
 export const CALLERS_MAX = 16;
@@ -83,7 +84,7 @@ export class DirectHost {
   /** The one link that is, or may become, the secured one. */
   #attempt: Attempt | undefined;
   #address: RelayAddress | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #timer = new WakeTimer();
   #codeTimer: ReturnType<typeof setTimeout> | undefined;
   #resumeInput: () => void = () => {};
   #resumeOutput: () => void = () => {};
@@ -230,7 +231,7 @@ export class DirectHost {
     // What the link brought about is kept and done before anybody else may come.
     await this.#turns.run(() => Promise.resolve());
     await this.#commits.settled();
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     const { chat } = attempt;
     if (!chat.isSecured) return this.#endUnsecured(attempt, end);
     if (this.#hasFinished || (this.#quitAtMs !== undefined && end.kind === "closed")) {
@@ -292,7 +293,7 @@ export class DirectHost {
     await Promise.all(links.map((tcp) => tcp.finished));
     await this.#turns.run(() => Promise.resolve()); // the turn that was under way
     await this.#commits.settled();
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     clearTimeout(this.#codeTimer);
     return this.#farewell(outcome);
   }
@@ -340,12 +341,10 @@ export class DirectHost {
         if (this.#quitAtMs !== undefined) this.quit();
         return;
       case "wakeAt":
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(
+        return this.#timer.set(
+          effect.atMs,
           () => this.#watch(this.#turn(tcp, () => ({ kind: "tick", nowMs: nowMs() }))),
-          Math.max(0, effect.atMs - nowMs()),
         );
-        return;
       case "finish":
         this.#hasFinished = chat.refusal === undefined;
         tcp.close(chat.refusal?.why ?? "quit", chat.refusal?.bye ?? "the other side left");

@@ -23,6 +23,7 @@ import { decodeClientMessage } from "../wire/messages.ts";
 import type { RawPacket } from "../wire/packet.ts";
 import { nowMs } from "./clock.ts";
 import { TcpLink } from "./tcp.ts";
+import { WakeTimer } from "./wake_timer.ts";
 
 /** How many sockets are open at once: those that the core takes, and as many again that are still in the handshake. */
 export const SOCKETS_MAX: number = 2 * LINKS_MAX;
@@ -88,7 +89,7 @@ export class RelayHost {
   #hasFailed = false;
   #isClosing = false;
   #nextLink = 1;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #timer = new WakeTimer();
   #finished: Promise<void>;
 
   /**
@@ -110,7 +111,7 @@ export class RelayHost {
       this.#push({ kind: "shutdown", nowMs: nowMs() });
       this.#runTurn();
       for (const { tcp } of this.#links.values()) tcp.close("shutdown", "the relay was stopped");
-      clearTimeout(this.#timer);
+      this.#timer.clear();
     }
     await this.#finished;
     const grace = Promise.withResolvers<void>();
@@ -301,12 +302,8 @@ export class RelayHost {
         this.#links.get(effect.link)?.tcp.close(effect.code, effect.message);
         return;
       case "wakeAt":
-        clearTimeout(this.#timer);
-        if (this.#isClosing) return;
-        this.#timer = setTimeout(
-          () => this.#push({ kind: "tick", nowMs: nowMs() }),
-          Math.max(0, effect.atMs - nowMs()),
-        );
+        if (this.#isClosing) this.#timer.clear();
+        else this.#timer.set(effect.atMs, () => this.#push({ kind: "tick", nowMs: nowMs() }));
         return;
       case "namesChanged":
         return this.#options.namesChanged();
