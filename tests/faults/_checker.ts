@@ -8,6 +8,7 @@
  * - Whoever had an old copy put back may show again what was shown after the copy was made. Messages between that one and
  *   somebody else may be missing once the reader was told that some cannot be opened.
  * - Whoever was told that somebody lacks keys (`keysMissing`) was told that this one does not read them.
+ * - Once a clock was set wrong, certificates may be told as not valid.
  * - A line that is refused after it was numbered is missed by its readers, who are told so.
  * - A line that its client was not seen to have taken when it was killed may be gone.
  * - Without `isStrict`, a message may be missing that a killed process would have shown last.
@@ -345,6 +346,7 @@ function checkAlarms({ all, putBacks, byRef }: Books): Fault[] {
   /** Lines that were refused after they had a number, by author and room: their readers miss these. */
   const refused = new Map<string, number>();
   const missed = new Map<string, number>();
+  const firstJump = all.findIndex(({ what }) => what === "clock");
   return all.flatMap(({ who, run, what, fields }, at): Fault[] => {
     const code = String(fields["code"] ?? "");
     const about = `${fields["text"] ?? ""} ${fields["from"] ?? ""} ${fields["of"] ?? ""}`;
@@ -357,6 +359,8 @@ function checkAlarms({ all, putBacks, byRef }: Books): Fault[] {
       missed.set(key, (missed.get(key) ?? 0) + Number(fields["count"]));
       if ((missed.get(key) ?? 0) <= (refused.get(`${fields["from"]} ${fields["to"]}`) ?? 0)) return [];
     }
+    // Whose clock went back by a month sees certificates that are yet to be made.
+    if (code === "badCertificate" && firstJump !== -1 && firstJump < at) return [];
     const isInternal = what === "refused" && code === "internal";
     const isAlarm = NEVER.includes(what) || (what === "notice" && ALARMS.includes(code));
     if (!isInternal && (!isAlarm || isAboutPutBack(putBacks, { at, who, about }))) return [];

@@ -41,7 +41,7 @@ export interface PlanOptions {
 }
 
 /** By how much a clock may go wrong. */
-const JUMPS_MS = [-86_400_000, -3_600_000, -400_000, -5_000, 0, 0, 5_000, 400_000, 3_600_000, 86_400_000];
+const JUMPS_MS = [5_000, 400_000, 3_600_000, 86_400_000, 3_000_000_000].flatMap((ms) => [-ms, 0, ms]);
 
 /** How often each comes beside the others. */
 const WEIGHTS = {

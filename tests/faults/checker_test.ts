@@ -191,6 +191,13 @@ Deno.test("check() finds what is told of attacks, forks, lost rooms and faults o
   for (const line of said) assertEquals(complaintsAfter(`  6.0 ${line}`), ["alarm"], line);
 });
 
+Deno.test("check() takes a certificate that is not valid for told once a clock was wrong", () => {
+  const told = `  6.1 ben.2 notice code="badCertificate" text="The relay showed somebody"`;
+  assertEquals(complaintsAfter(told), ["alarm"]);
+  assertEquals(complaintsAfter(`  6.0 ada clock byMs=-3000000000\n${told}`), []);
+  assertEquals(complaintsAfter(`${told}\n  6.2 ada clock byMs=-3000000000`), ["alarm"]);
+});
+
 Deno.test("check() takes a gap for told when its author was told that as many lines were not sent", () => {
   const refused = `  6.0 ada.1 wrote to="#lobby" ref=9 text="x"\n  6.1 ada.1 refused ref=9 code="unsent" text="no"`;
   assertEquals(complaintsAfter(`${refused}\n  6.2 cyd.1 gap to="#lobby" from="ada" count=1`), []);
