@@ -6,7 +6,8 @@
  * What is allowed, because it is told or cannot be otherwise:
  *
  * - Whoever had an old copy put back may show again what was shown after the copy was made. Messages between that one and
- *   somebody else may be missing once the reader was told that some cannot be opened.
+ *   somebody else may be missing once the reader was told that some cannot be opened. A line that the copy had in its
+ *   outbox may come late, also if it was refused after the copy was made.
  * - Whoever was told that somebody lacks keys (`keysMissing`) was told that this one does not read them.
  * - Once a clock was set wrong, certificates may be told as not valid.
  * - A line that is refused after it was numbered is missed by its readers, who are told so.
@@ -15,7 +16,7 @@
  * @module
  */
 
-import { type Books, booksOf, type Message, type Shown } from "./_books.ts";
+import { type Books, booksOf, type Message, type PutBack, type Shown, type Wrote } from "./_books.ts";
 import type { Happening } from "./_history.ts";
 import { isAboutPutBack, Tellings } from "./_tellings.ts";
 
@@ -156,7 +157,7 @@ class Life {
       const one = shownAt.get(at);
       const isNew = one !== undefined && !this.#state.ids.has(one.id);
       if (one !== undefined && (isNew || !one.isAgain)) {
-        this.#take(one, `${one.from} in ${one.talk}`, "showed", byText.get(one.text)?.at);
+        this.#take(one, `${one.from} in ${one.talk}`, "showed", orderOf(byText.get(one.text), one.at, putBacks));
         if (isNew) this.#state.list(one.talk).push(one.id);
       }
       const own = acceptedAt.get(at);
@@ -193,6 +194,16 @@ class Life {
     state.ids.add(id);
     state.last.set(of, Math.max(state.last.get(of) ?? -1, writtenAt));
   }
+}
+
+/**
+ * When a line was written, for the order; `undefined` when an old copy that was put back still had it in its outbox, from
+ * where it may come late.
+ */
+function orderOf(line: Wrote | undefined, shownAt: number, putBacks: readonly PutBack[]): number | undefined {
+  if (line === undefined) return undefined;
+  const isOfCopy = putBacks.some(({ who, at, copiedAt }) => who === line.who && line.at < copiedAt && at < shownAt);
+  return isOfCopy ? undefined : line.at;
 }
 
 /** Up to where somebody is. */
@@ -332,11 +343,12 @@ function checkForgotten({ all, wrote, shown, accepted, messages, putBacks }: Boo
 }
 
 /** What is said not to be sent is read by nobody: its author writes it once more. */
-function checkDenied({ all, byRef, shown }: Books): Fault[] {
+function checkDenied({ all, byRef, shown, putBacks }: Books): Fault[] {
   const read = new Set(shown.map(({ text }) => text));
   return all.flatMap(({ who, what, fields }): Fault[] => {
     const line = what === "refused" ? byRef.get(`${who} ${fields["ref"]}`) : undefined;
     if (line === undefined || !read.has(line.text)) return [];
+    if (putBacks.some((each) => each.who === who && line.at < each.copiedAt)) return [];
     return [{ rule: "denied", what: `${who} was told that a line is not sent, and it was read`, about: [line.text] }];
   });
 }

@@ -191,6 +191,26 @@ Deno.test("check() finds what is told of attacks, forks, lost rooms and faults o
   for (const line of said) assertEquals(complaintsAfter(`  6.0 ${line}`), ["alarm"], line);
 });
 
+Deno.test("check() lets a line come late that an old copy had in its outbox, and no other", () => {
+  const late = (copiedAt: string) =>
+    check(
+      parseHistory(
+        GOOD.replace(copiedAt, `  0.9 ada copied\n${copiedAt}`).replace("  0.2 all", "  0.2 all").replaceAll(
+          /^.* ref=1 id="a1"\n|^.*shown.*id="a1".*\n/gm,
+          "",
+        ).replace(
+          "  9.0",
+          `  6.0 ada.1 killed\n  6.1 ada putBack\n  6.2 ada.2 accepted to="#lobby" id="a1"
+  6.3 ben.2 shown to="#lobby" from="ada" id="a1" text="ada one"
+  6.3 cyd.1 shown to="#lobby" from="ada" id="a1" text="ada one"\n  9.0`,
+        ),
+      ),
+      { isStrict: true },
+    ).faults.map(({ rule }) => rule);
+  assertEquals(late("  2.0 ben.1"), [], "it was written before the copy was made");
+  assertEquals([...new Set(late("  1.0 ada.1"))], ["reordered"]);
+});
+
 Deno.test("check() takes a certificate that is not valid for told once a clock was wrong", () => {
   const told = `  6.1 ben.2 notice code="badCertificate" text="The relay showed somebody"`;
   assertEquals(complaintsAfter(told), ["alarm"]);
