@@ -166,6 +166,9 @@ export class ClientHost {
     this.#life.ended();
     await this.#tcp.finished;
     this.#arrivals.take([]); // what had no turn when the link ended has none
+    // The chat may have begun in what is not yet kept and shown: such a link is replaced.
+    await this.#turns.run(() => Promise.resolve());
+    await this.#commits.settled();
     return end;
   }
 
