@@ -76,6 +76,8 @@ export interface Message {
 /** The tables. */
 export interface Books {
   readonly all: readonly Happening[];
+  /** Whether it came to its end, and was not given up before. */
+  readonly isWhole: boolean;
   readonly wrote: readonly Wrote[];
   readonly accepted: readonly Accepted[];
   readonly shown: readonly Shown[];
@@ -152,7 +154,20 @@ export function booksOf(history: readonly Happening[]): Books {
     if (reader !== undefined) readers.set(talk, new Set([reader]));
   }
   const messages = messagesOf({ wrote, accepted, shown, byText, byRef });
-  return { all, wrote, accepted, shown, kills, putBacks, byText, byRef, messages, readers, gatheredAt };
+  return {
+    all,
+    isWhole: end === -1,
+    wrote,
+    accepted,
+    shown,
+    kills,
+    putBacks,
+    byText,
+    byRef,
+    messages,
+    readers,
+    gatheredAt,
+  };
 }
 
 function messagesOf(

@@ -306,7 +306,8 @@ function isLostByKill(
 }
 
 /** Whatever a client was seen to have taken is accepted, or refused by name. */
-function checkForgotten({ all, wrote, shown, accepted, messages, putBacks }: Books): Fault[] {
+function checkForgotten({ all, isWhole, wrote, shown, accepted, messages, putBacks }: Books): Fault[] {
+  if (!isWhole) return []; // what waits in an outbox had no time to leave
   const known = new Set([
     ...shown.map(({ text }) => text),
     ...[...messages.values()].flatMap(({ line }) => line?.text ?? []),
