@@ -10,8 +10,6 @@ import { Storm, type StormOptions } from "./_storm.ts";
 /** How large a run is. */
 export type RunOptions = Pick<StormOptions, "names" | "kills" | "putBacks" | "mayBeDark">;
 
-/** Whether what a killed client had read, and not shown, must be shown by its next run, marked `again`. */
-const IS_STRICT = Deno.env.get("FAULT_STRICT") === "1";
 /** How many faults are told with their part of the history, and how much of it. */
 const TOLD_FAULTS_MAX = 10;
 const TOLD_LINES_MAX = 12;
@@ -38,7 +36,7 @@ export async function runFaults(options: RunOptions, keepsHistory: boolean): Pro
   } finally {
     await storm.close();
   }
-  const verdict = check(storm.history, { isStrict: IS_STRICT });
+  const verdict = check(storm.history, { isStrict: true });
   const { seals, faults: reused } = checkSeals(notesOf(storm.seals));
   const faults = [...verdict.faults, ...reused];
   failures.push(...storm.failures, ...faults.map(({ rule, what }) => `${rule}: ${what}`));
@@ -88,7 +86,6 @@ function report(
     "faults": run.faults,
     "full disk": isDiskTried ? "tried" : "not tried: this machine cannot limit files of a process",
     "put back and not read yet": unread.join(", ") || "nobody",
-    "strict": IS_STRICT,
     "seed": run.seed,
     "seconds": run.seconds.toFixed(1),
   };

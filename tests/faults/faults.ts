@@ -4,7 +4,6 @@
 //     deno task test:faults                          200 kills
 //     deno task test:faults -- 50                    50 kills
 //     FAULT_SEED=7 deno task test:faults             the same faults again, as far as processes allow
-//     FAULT_STRICT=1 deno task test:faults           also what a killed client had read must be shown by its next run
 import { assertEquals } from "@std/assert";
 import { runFaults } from "./_run.ts";
 
