@@ -27,9 +27,10 @@ export function gatherChanges(
   const rooms = parts.rooms.takeChanges();
   const outbox = outboxChanges(parts.sending.takeChanges(), more.relay);
   const receipts = parts.receipts.takeChanges();
+  const held = parts.held.takeChanges();
   const history = more.history.takeChanges();
   const hasSessions = sessions.peers.length > 0 || sessions.prekeys !== undefined || sessions.forgotten !== undefined;
   const isChanged = hasSessions ||
-    [peers, cursors, codes, rooms, outbox, receipts, history].some(({ length }) => length > 0);
-  return isChanged ? { sessions, peers, cursors, codes, rooms, outbox, receipts, history } : undefined;
+    [peers, cursors, codes, rooms, outbox, receipts, held, history].some(({ length }) => length > 0);
+  return isChanged ? { sessions, peers, cursors, codes, rooms, outbox, receipts, held, history } : undefined;
 }

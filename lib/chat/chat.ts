@@ -255,6 +255,7 @@ export class Chat {
     this.#phase = "entering";
     this.#parts.knowledge.linked(turn.nowMs);
     if (!await this.#keyring.rotate({ ...turn, mayForget: false })) await this.#keyring.publish(turn);
+    if (this.#receiving.isHolding) this.#presence.want(); // of this link nobody was asked yet
     const after = this.#receiving.cursor(this.#inboxStream);
     const subscribe = { t: "subscribe", stream: this.#inboxStream, after } as const;
     turn.effects.push({ kind: "send", packet: encodeClientMessage(subscribe) });
@@ -368,7 +369,7 @@ export class Chat {
     if (this.#phase === "finished") return; // or the time to leave, long passed, would wake it for ever
     const atMs = Math.min(
       this.#isEntered ? this.#keyring.nextDueMs() : Infinity,
-      this.#presence.nextDueMs() ?? Infinity,
+      this.#isEntered ? this.#presence.nextDueMs() ?? Infinity : Infinity,
       this.#sessions.nextDueMs() ?? Infinity,
       this.#isEntered ? this.#rooms.nextDueMs(turn.nowMs) : Infinity,
       this.#isEntered ? this.#parts.receipts.nextDueMs() : Infinity,

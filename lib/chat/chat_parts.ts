@@ -11,6 +11,7 @@ import type { Fingerprint } from "../wire/messages.ts";
 import type { SessionCommand } from "./commands.ts";
 import { Delivery } from "./delivery.ts";
 import type { Place } from "./events.ts";
+import { HeldMessages } from "./held_messages.ts";
 import { Keyring } from "./keyring.ts";
 import { decodeKeptLine } from "./outbox_line.ts";
 import { People } from "./people.ts";
@@ -52,6 +53,8 @@ export interface ChatParts {
   readonly presence: Presence;
   /** How far streams were read, and what came in private. */
   readonly receiving: Receiving;
+  /** What came in private and waits for its author to be introduced. */
+  readonly held: HeldMessages;
   /** Lines on their way. */
   readonly sending: Sending;
   /** The rooms. */
@@ -115,11 +118,14 @@ export async function makeParts(options: ChatPartsOptions, nowMs: number): Promi
     isSent: (stream) => !sending.lines.has(stream),
     stored: state?.rooms ?? [],
   }, nowMs);
+  const inbox = `inbox/${own.fingerprint}` as const;
+  const held = new HeldMessages({ relay: relay.fingerprint, inbox, stored: state?.held ?? [] });
   const receiving: Receiving = new Receiving({
     people,
     keyring,
     showing,
     receipts,
+    held,
     rooms: {
       key: (plaintext, peer, turn) => rooms.key(plaintext, peer, turn),
       invited: (content, by, turn) => takeInvitation({ rooms, people }, { content, by }, turn),
@@ -133,7 +139,7 @@ export async function makeParts(options: ChatPartsOptions, nowMs: number): Promi
     const channel = rooms.channel(id);
     return channel && { room: channel.room.name };
   });
-  return { people, keyring, presence, receiving, sending, rooms, showing, delivery, receipts, knowledge };
+  return { people, keyring, presence, receiving, held, sending, rooms, showing, delivery, receipts, knowledge };
 }
 
 function placeOfPerson(certificate: Certificate | undefined): Place | undefined {

@@ -9,8 +9,9 @@ import { AuthError, DecodeError, ProtocolError, UserError } from "../bytes/error
 import type { Bytes } from "../bytes/writer.ts";
 import { isSenderKey } from "../e2ee/sender_key.ts";
 import type { Cursor, EventId, Fingerprint, RelayMessage, StreamName } from "../wire/messages.ts";
-import { decodeContent, type PrivateContent } from "./content.ts";
+import { decodeContent } from "./content.ts";
 import type { CountedPlace } from "./delivery.ts";
+import type { HeldMessage } from "./held_messages.ts";
 import type { Person } from "./people.ts";
 import type { ReceivingOptions } from "./receiving_options.ts";
 import type { CursorChange, StoredCursor } from "./state.ts";
@@ -44,18 +45,6 @@ interface Position extends Omit<StoredCursor, "relay" | "stream"> {
   readonly isAnew?: true;
 }
 
-/** How many messages of authors who were not introduced yet may wait; the answer is one question away. */
-export const HELD_MAX = 64;
-
-/** A message whose author the relay never showed. */
-interface HeldMessage {
-  readonly from: Fingerprint;
-  readonly content: PrivateContent;
-  readonly head: EventHead;
-  /** SHA-256 of what it was sealed in. */
-  readonly boxHash: Bytes;
-}
-
 /** The events of one client on their way in. */
 export class Receiving {
   readonly #options: ReceivingOptions;
@@ -67,8 +56,6 @@ export class Receiving {
   readonly #heads = new Map<StreamName, number>();
   /** Streams whose place is not the one that {@linkcode takeChanges} gave last. */
   readonly #moved = new Set<StreamName>();
-  /** What waits for its author to be introduced. */
-  readonly #held: HeldMessage[] = [];
 
   /**
    * Starts with no stream.
@@ -299,7 +286,7 @@ export class Receiving {
 
   /** Whether messages wait until the relay says who their authors are. */
   get isHolding(): boolean {
-    return this.#held.length > 0;
+    return !this.#options.held.isEmpty;
   }
 
   /**
@@ -308,14 +295,20 @@ export class Receiving {
    */
   async release(turn: Turn): Promise<void> {
     await this.#showIntroduced(turn);
-    for (const _stranger of this.#held.splice(0)) tellOfStranger(turn);
+    const { held } = this.#options;
+    for (const stranger of held.all()) {
+      held.remove(stranger);
+      tellOfStranger(turn);
+    }
   }
 
   async #showIntroduced(turn: Turn): Promise<void> {
-    for (const message of this.#held.splice(0)) {
-      const person = this.#options.people.get(message.from);
-      if (person === undefined) this.#held.push(message);
-      else await this.#show(person, message, turn);
+    const { held, people } = this.#options;
+    for (const message of held.all()) {
+      const person = people.get(message.from);
+      if (person === undefined) continue;
+      await this.#show(person, message, turn);
+      held.remove(message);
     }
   }
 
@@ -344,15 +337,16 @@ export class Receiving {
       if (heard !== undefined) this.#options.receipts.take(heard.person, content, { ...turn, atMs: head.at });
       return; // somebody whom the relay never showed was never written to
     }
-    if (heard === undefined) return this.#hold({ from: peer.fingerprint, content, head, boxHash }, turn);
+    const { stream, seq, at, id } = head;
+    const message = { from: peer.fingerprint, stream, seq, at, id, content, boxHash, plaintext };
+    if (heard === undefined) return this.#hold(message, turn);
     await this.#showIntroduced(turn); // its author may have joined meanwhile: what came first is shown first
-    await this.#show(heard.person, { content, head, boxHash }, turn);
+    await this.#show(heard.person, message, turn);
   }
 
   /** Keeps a message whose author the relay never showed: its certificate alone could claim anybody's name. */
   #hold(message: HeldMessage, turn: Turn): void {
-    if (this.#held.length < HELD_MAX) this.#held.push(message);
-    else tellOfStranger(turn);
+    if (!this.#options.held.add(message)) tellOfStranger(turn);
   }
 
   /** Our own inbox, as what is counted there. */
@@ -360,14 +354,13 @@ export class Receiving {
     return { stream, place: { to: this.#options.keyring.ownHandle } };
   }
 
-  async #show(person: Person, message: Omit<HeldMessage, "from">, turn: Turn): Promise<void> {
-    const { content, head, boxHash } = message;
-    if (content.kind === "receipt") return;
+  async #show(person: Person, message: HeldMessage, turn: Turn): Promise<void> {
+    const { content, boxHash } = message;
     if (content.kind === "invitation") return await this.#options.rooms.invited(content, person, turn);
     const { id, text, sentAtMs } = content;
     const place = { to: this.#options.keyring.ownHandle };
-    const isLate = this.isLate(head);
-    this.#options.showing.text(person, { id, text, sentAtMs, atMs: head.at, place, isLate }, turn);
+    const isLate = message.isOfEarlierRun ?? this.isLate(message);
+    this.#options.showing.text(person, { id, text, sentAtMs, atMs: message.at, place, isLate }, turn);
     this.#options.receipts.received(person.certificate.fingerprint, { id, boxHash }, turn.nowMs);
   }
 }

@@ -6,6 +6,7 @@
 import type { Bytes } from "../bytes/writer.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import type { PrivateContent } from "./content.ts";
+import type { HeldMessages } from "./held_messages.ts";
 import type { Keyring } from "./keyring.ts";
 import type { People, Person } from "./people.ts";
 import type { Receipts } from "./receipts.ts";
@@ -31,6 +32,8 @@ export interface ReceivingOptions {
   readonly showing: Showing;
   /** What confirms them. */
   readonly receipts: Receipts;
+  /** What waits for its author to be introduced. */
+  readonly held: HeldMessages;
   /** Takes what came in private and belongs to rooms. */
   readonly rooms: RoomPost;
   /** The relay that streams are read from. */

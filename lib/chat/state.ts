@@ -89,6 +89,22 @@ export interface ReceiptRowChange extends Omit<StoredReceiptRow, "value"> {
   readonly value: Bytes | undefined;
 }
 
+/** A private message whose author the relay has not shown yet. */
+export interface StoredHeldRow {
+  /** The relay that it came from. */
+  readonly relay: Fingerprint;
+  /** The SHA-256 of its box: 64 digits of lower-case hexadecimal. */
+  readonly box: string;
+  /** The message, see held_record.ts; secret. */
+  readonly value: Bytes;
+}
+
+/** A message that is to be kept, or without a value to be forgotten. */
+export interface HeldRowChange extends Omit<StoredHeldRow, "value"> {
+  /** The message; secret. */
+  readonly value: Bytes | undefined;
+}
+
 /** What a client starts from. */
 export interface ChatState {
   /** Prekeys and ratchets; there are none before the first commit. */
@@ -105,6 +121,8 @@ export interface ChatState {
   readonly outbox?: readonly StoredLine[];
   /** Private texts that nobody has read yet. */
   readonly receipts?: readonly StoredReceiptRow[];
+  /** Private messages whose authors were not introduced yet, on every relay. */
+  readonly held?: readonly StoredHeldRow[];
 }
 
 /** What is to be kept of one step, all or nothing. */
@@ -121,6 +139,8 @@ export interface ChatChanges {
   readonly outbox?: readonly LineChange[];
   /** Of private texts that nobody has read yet. */
   readonly receipts?: readonly ReceiptRowChange[];
+  /** Of private messages whose authors were not introduced yet. */
+  readonly held?: readonly HeldRowChange[];
   /** Codes that were used up; with `untilMs: 0`, those to forget. */
   readonly codes?: readonly BurntCode[];
   /** What was told of conversations, in order. */

@@ -16,6 +16,7 @@
  * | `rooms`    | `<relay>/<room>/<row>`       | see chat/room_record.ts and e2ee/room.ts           |
  * | `outbox`   | `<relay>/<id of the event>`  | see chat/outbox_line.ts                            |
  * | `receipts` | `<peer>/<id of the event>`   | see chat/receipt_record.ts                         |
+ * | `held`     | `<relay>/<hash of its box>`  | see chat/held_record.ts                            |
  * | `codes`    | a code that was used up      | until when it is remembered (ms) 8                 |
  *
  * The history has rows and a table of its own, see history_rows.ts and sealed_entries.ts.
@@ -32,6 +33,7 @@ import { decodePeerRecord, encodePeerRecord } from "../chat/peer_record.ts";
 import type {
   ChatChanges,
   ChatState,
+  StoredHeldRow,
   StoredLine,
   StoredReceiptRow,
   StoredRoomRow,
@@ -142,6 +144,7 @@ export class ClientStore {
         rooms: await this.#all("rooms", decodeRoomRow),
         outbox: await this.#all("outbox", decodeOutboxRow),
         receipts: await this.#all("receipts", decodeReceiptRow),
+        held: await this.#all("held", decodeHeldRow),
       };
     });
   }
@@ -239,7 +242,9 @@ export class ClientStore {
     const rows: RowChange[] = [{ table: "identity", key: IDENTITY, value: encoded }];
     if (before === undefined || equalBytes(before, encoded)) return rows;
     for (const key of [CERTIFICATE, NAME]) rows.push({ table: "identity", key, value: undefined });
-    for (const table of ["keys", "sessions", "cursors", "rooms", "outbox", "receipts", CONVERSATIONS, HISTORY]) {
+    for (
+      const table of ["keys", "sessions", "cursors", "rooms", "outbox", "receipts", "held", CONVERSATIONS, HISTORY]
+    ) {
       for await (const { key } of this.#sealed.list(table)) rows.push({ table, key, value: undefined });
     }
     return rows;
@@ -269,6 +274,7 @@ function decodeBurntCode(key: Bytes, value: Bytes): BurntCode {
 
 const OUTBOX_KEY = /^([A-Z2-7]{51}[AQ])\/[0-9a-f]{32}$/;
 const RECEIPT_KEY = /^([A-Z2-7]{51}[AQ])\/([0-9a-f]{32})$/;
+const HELD_KEY = /^([A-Z2-7]{51}[AQ])\/([0-9a-f]{64})$/;
 const ROOM_KEY = /^(?<relay>[A-Z2-7]{51}[AQ])\/(?<room>[A-Z2-7]{51}[AQ])\/(?<name>[a-z0-9/]{1,120})$/;
 
 function decodeRoomRow(key: Bytes, value: Bytes): StoredRoomRow {
@@ -293,8 +299,16 @@ function decodeReceiptRow(key: Bytes, value: Bytes): StoredReceiptRow {
   return { peer, id, value };
 }
 
+function decodeHeldRow(key: Bytes, value: Bytes): StoredHeldRow {
+  const [, relay, box] = HELD_KEY.exec(fromUtf8(key)) ?? [];
+  if (relay === undefined || box === undefined) {
+    throw new DecodeError("Cannot decode row of a held message: its key is malformed");
+  }
+  return { relay, box, value };
+}
+
 function chatRows(changes: ChatChanges): RowChange[] {
-  const { sessions, peers, cursors, codes = [], rooms = [], outbox = [], receipts = [] } = changes;
+  const { sessions, peers, cursors, codes = [], rooms = [], outbox = [], receipts = [], held = [] } = changes;
   const rows: RowChange[] = [];
   if (sessions.prekeys !== undefined) rows.push({ table: "keys", key: PREKEYS, value: sessions.prekeys });
   if (sessions.forgotten !== undefined) rows.push({ table: "keys", key: FORGOTTEN, value: sessions.forgotten });
@@ -315,6 +329,7 @@ function chatRows(changes: ChatChanges): RowChange[] {
     rows.push({ table: "rooms", key: utf8(`${relay}/${room}/${name}`), value });
   }
   for (const { peer, id, value } of receipts) rows.push({ table: "receipts", key: utf8(`${peer}/${id}`), value });
+  for (const { relay, box, value } of held) rows.push({ table: "held", key: utf8(`${relay}/${box}`), value });
   for (const { relay, id, value } of outbox) rows.push({ table: "outbox", key: utf8(`${relay}/${id}`), value });
   return rows;
 }

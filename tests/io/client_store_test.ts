@@ -27,6 +27,7 @@ const sessions = {
   peers: [{ fingerprint: peer.fingerprint, encoded: utf8("opaque here") }],
 };
 const receipt = { peer: peer.fingerprint, id: "ab".repeat(16), value: utf8("opaque too") };
+const held = { relay, box: "cd".repeat(32), value: utf8("opaque as well") };
 const pin = { fingerprint: relay, name: "stage", firstMetMs: NOW };
 
 async function withClient<T>(path: string, use: (store: ClientStore, dir: DataDir) => Promise<T>): Promise<T> {
@@ -53,7 +54,8 @@ async function fill(path: string): Promise<void> {
     const peers = [{ fingerprint: peer.fingerprint, record }];
     const codes = [{ code: "7KQ2-able-sunset-violin", untilMs: NOW }, { code: "gone", untilMs: 0 }];
     const gone = { ...receipt, id: "00".repeat(16), value: undefined };
-    await store.commit({ chat: { sessions, peers, cursors: [cursor], codes, receipts: [receipt, gone] } });
+    const kept = { receipts: [receipt, gone], held: [held, { ...held, box: "00".repeat(32), value: undefined }] };
+    await store.commit({ chat: { sessions, peers, cursors: [cursor], codes, ...kept } });
   });
 }
 
@@ -68,6 +70,7 @@ Deno.test("ClientStore.load() of a new directory gives nobody and nothing", asyn
       rooms: [],
       outbox: [],
       receipts: [],
+      held: [],
       sessions: undefined,
       peers: [],
       cursors: [],
@@ -84,7 +87,8 @@ Deno.test("ClientStore.load() gives what was committed before the process ended"
     assertEquals(state.relays, [{ address: "127.0.0.1:5001", ...pin }]);
     const { prekeys, forgotten } = sessions;
     assertEquals(state.sessions, { prekeys, forgotten, peers: [utf8("opaque here")] });
-    assertEquals([state.peers, state.cursors, state.receipts], [[record], [cursor], [receipt]]);
+    assertEquals([state.peers, state.cursors], [[record], [cursor]]);
+    assertEquals([state.receipts, state.held], [[receipt], [held]]);
     assertEquals(state.codes, [{ code: "7KQ2-able-sunset-violin", untilMs: NOW }]);
   });
 });
@@ -100,11 +104,13 @@ Deno.test("ClientStore.commit() replaces and removes rows", async () => {
           peers: [{ fingerprint: peer.fingerprint, record: undefined }],
           cursors: [{ ...cursor, seq: 8 }],
           receipts: [{ ...receipt, value: undefined }],
+          held: [{ ...held, value: undefined }],
         },
       }));
     const state = await load(path);
     assertEquals([state.relays.map(({ address }) => address), state.sessions?.peers], [["[::1]:5001"], []]);
-    assertEquals([state.peers, state.cursors.map(({ seq }) => seq), state.receipts], [[], [8], []]);
+    assertEquals([state.peers, state.cursors.map(({ seq }) => seq)], [[], [8]]);
+    assertEquals([state.receipts, state.held], [[], []]);
   });
 });
 
@@ -115,7 +121,7 @@ Deno.test("ClientStore.commit() of another identity drops what was the former on
     const state = await load(path);
     assertEquals(await encodeIdentity(state.identity!), await encodeIdentity(bob));
     assertEquals([state.certificate, state.name, state.sessions, state.cursors], [undefined, undefined, undefined, []]);
-    assertEquals(state.receipts, []);
+    assertEquals([state.receipts, state.held], [[], []]);
     assertEquals([state.peers.length, state.relays.length], [1, 1]);
     await withClient(path, (store) => store.commit({ identity: bob, certificate: peer }));
     await withClient(path, (store) => store.commit({ identity: bob }));
@@ -145,7 +151,7 @@ Deno.test("ClientStore.load() refuses rows that are no state, and leaves them al
     const [table, key] of [["identity", "identity"], ["relays", "x:1"], ["peers", "x"], ["cursors", "x"], [
       "receipts",
       "x",
-    ]] as const
+    ], ["held", `${relay}/${"CD".repeat(32)}`]] as const
   ) {
     await inTempDir(async (path) => {
       await withStore(

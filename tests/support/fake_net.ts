@@ -16,6 +16,7 @@ import type {
   ChatChanges,
   ChatState,
   StoredCursor,
+  StoredHeldRow,
   StoredLine,
   StoredReceiptRow,
   StoredRoomRow,
@@ -79,12 +80,14 @@ export class Kept {
   /** What was told of conversations, in order; a client does not start from it. */
   readonly history: HistoryEntry[] = [];
   readonly #receipts = new Map<string, StoredReceiptRow>();
+  readonly #held = new Map<string, StoredHeldRow>();
   #prekeys: Bytes | undefined;
   #forgotten: Bytes | undefined;
 
   /** Keeps changes. */
   commit(
-    { sessions, peers, cursors, codes = [], rooms = [], outbox = [], receipts = [], history = [] }: ChatChanges,
+    { sessions, peers, cursors, codes = [], rooms = [], outbox = [], receipts = [], held = [], history = [] }:
+      ChatChanges,
   ): void {
     this.history.push(...history);
     this.#prekeys = sessions.prekeys ?? this.#prekeys;
@@ -102,6 +105,7 @@ export class Kept {
       set(this.#rooms, `${relay}/${room}/${name}`, value && { relay, room, name, value });
     }
     for (const { peer, id, value } of receipts) set(this.#receipts, `${peer}/${id}`, value && { peer, id, value });
+    for (const { relay, box, value } of held) set(this.#held, `${relay}/${box}`, value && { relay, box, value });
     for (const { relay, id, value } of outbox) set(this.#outbox, `${relay}/${id}`, value && { relay, value });
   }
 
@@ -120,6 +124,7 @@ export class Kept {
       rooms,
       outbox: [...this.#outbox.values()],
       receipts: [...this.#receipts.values()],
+      held: [...this.#held.values()],
     };
   }
 
@@ -134,6 +139,7 @@ export class Kept {
     for (const [key, value] of this.#rooms) copy.#rooms.set(key, value);
     for (const [key, value] of this.#outbox) copy.#outbox.set(key, value);
     for (const [key, value] of this.#receipts) copy.#receipts.set(key, value);
+    for (const [key, value] of this.#held) copy.#held.set(key, value);
     return copy;
   }
 }
