@@ -213,7 +213,7 @@ export class RoomChannel {
     for (const [i, { at, op }] of decodeOps(body).entries()) {
       const isAhead = options.cursor !== null; // one that is heard from now on has passed them all
       placed.push(await this.#apply(op, { epoch: page.first + i, atMs: at, isAhead }, options));
-      this.following.gotOp();
+      if (isAhead) this.following.holes.fetched(page.first + i);
       this.#core.miss(); // the stream goes on before this op: what comes until it passes by does not count since then
     }
     if (!page.more) this.following.fetched(options.cursor, options);

@@ -21,6 +21,7 @@ import {
   type RelayMessage,
   type StreamName,
 } from "../wire/messages.ts";
+import { RoomHoles } from "./room_holes.ts";
 import { type SnapshotPart, SnapshotParts } from "./room_snapshot.ts";
 import type { Turn } from "./turn.ts";
 
@@ -40,8 +41,8 @@ export class RoomFollowing {
   #isOn = false;
   /** Whether no event was taken since all ops were fetched. */
   #isSynced = false;
-  /** How many ops were fetched of which nothing was seen in the stream since. */
-  #fetched = 0;
+  /** What is missing in the stream. */
+  readonly holes = new RoomHoles();
   /** The number of the `getOps` under way. */
   #opsRef: number | undefined;
   /** What came of a snapshot in answer to it. */
@@ -76,7 +77,6 @@ export class RoomFollowing {
   unlink(): void {
     this.#isOn = false;
     this.#isSynced = false;
-    this.#fetched = 0;
     this.#opsRef = undefined;
   }
 
@@ -91,6 +91,7 @@ export class RoomFollowing {
    * @param turn time and effects
    */
   fetchOps(epoch: number, turn: Turn): void {
+    if (epoch === 0) this.holes.forget(); // another log, or the first that we hear of it
     this.#isOn = false;
     this.#opsRef = this.#options.nextRef();
     this.#parts = new SnapshotParts();
@@ -110,20 +111,14 @@ export class RoomFollowing {
   }
 
   /**
-   * Takes in that an event was taken in its place: what is missing after it was not looked for yet.
-   * @param missing how many places were left out before it
-   * @returns how many of them may have held messages: ops that were fetched are not missing
+   * Takes in that places were passed, and maybe an event behind them: what is missing after that was not looked for yet.
+   * @param missing how many places were left out
+   * @param epoch the number of the event behind them, if it is an op
+   * @returns how many messages are missing for certain that were not told before
    */
-  took(missing: number): number {
-    const told = Math.max(0, missing - this.#fetched);
+  took(missing: number, epoch?: number): number {
     this.#isSynced = false;
-    this.#fetched = 0;
-    return told;
-  }
-
-  /** Notes that an op was fetched. */
-  gotOp(): void {
-    this.#fetched++;
+    return this.holes.took(missing, epoch);
   }
 
   /**
@@ -158,6 +153,7 @@ export class RoomFollowing {
   fetched(cursor: Cursor | null, turn: Turn): void {
     this.#opsRef = undefined;
     this.#isSynced = true;
+    if (cursor === null) this.holes.forget(); // heard from now on, with nothing left out
     this.#subscribe(cursor, turn);
   }
 

@@ -24,7 +24,6 @@ export function skipLost(
   if (count === 0) return false;
   if (place.channel.resync(turn)) return true;
   receiving.skip(message.stream, count);
-  const told = place.channel.following.took(count);
-  if (told > 0) place.missed(told, turn);
+  place.missed(place.channel.following.took(count), turn);
   return false;
 }

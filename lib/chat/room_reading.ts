@@ -84,11 +84,12 @@ export class RoomReading {
   }
 
   /**
-   * Takes in that places of the stream were left out.
-   * @param count how many
+   * Takes in that messages are missing in the stream.
+   * @param count how many; 0 changes nothing
    * @param turn time and effects
    */
   missed(count: number, turn: Turn): void {
+    if (count === 0) return;
     this.#toldMissing += count;
     this.#options.channel.said.miss();
     this.#options.showing.gap(this.#conversation, { count }, turn);
@@ -226,10 +227,11 @@ export class RoomReading {
     }
   }
 
-  /** What was told as missing places is not told again as messages of this or that author. */
+  /** What was told as missing places is not told again as messages of this or that author, nor the other way round. */
   #untold(gap: number): number {
     const told = Math.min(gap, this.#toldMissing);
     this.#toldMissing -= told;
+    this.#options.channel.following.holes.toldOf(gap - told);
     return gap - told;
   }
 

@@ -254,7 +254,7 @@ export class RoomStay {
       case "subscribed":
         receiving.begin(message.stream, message);
         if (skipLost({ receiving, place }, message, turn)) return;
-        if (receiving.hasCaughtUp(message.stream)) channel.said.caughtUp();
+        place.missed(this.#caughtUp(message), turn);
         await this.#create(turn);
         return await channel.subscribed(turn);
       case "reset":
@@ -297,14 +297,20 @@ export class RoomStay {
     return this.#options.receiving().missingBefore(head) > 0 && this.#options.place.channel.resync(turn);
   }
 
-  #advance(head: Pick<EventHead, "stream" | "seq" | "at">, turn: Turn): boolean {
-    const receiving = this.#options.receiving();
-    const missing = receiving.advance(head);
+  #advance(head: Pick<EventHead, "stream" | "seq" | "at"> & { readonly epoch?: number }, turn: Turn): boolean {
+    const missing = this.#options.receiving().advance(head);
     if (missing === undefined) return false;
-    if (receiving.hasCaughtUp(head.stream)) this.#options.place.channel.said.caughtUp();
-    const told = this.#options.place.channel.following.took(missing);
-    if (told > 0) this.#options.place.missed(told, turn);
+    const told = this.#options.place.channel.following.took(missing, head.epoch);
+    this.#options.place.missed(told + this.#caughtUp(head), turn);
     return true;
+  }
+
+  /** How many messages turn out to be missing if all of the stream was read. */
+  #caughtUp({ stream }: Pick<EventHead, "stream">): number {
+    const { channel } = this.#options.place;
+    if (!this.#options.receiving().hasCaughtUp(stream)) return 0;
+    channel.said.caughtUp();
+    return channel.following.holes.caughtUp();
   }
 
   async #placed(placed: PlacedOp, turn: Turn): Promise<void> {
