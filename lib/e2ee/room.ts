@@ -29,6 +29,7 @@ import { RoomSpeaker } from "./room_speaker.ts";
 import { RoomTally } from "./room_tally.ts";
 import type { ClaimsVerdict, RoomClaims, RoomOptions, RoomRow, SealedForRoom } from "./room_types.ts";
 import { emptyTally } from "./tally.ts";
+import { ToldHidden } from "./told_hidden.ts";
 import { ToldLosses } from "./told_losses.ts";
 
 export type { ClaimsVerdict, RoomClaims, RoomOptions, RoomRow, SealedForRoom };
@@ -41,6 +42,7 @@ export class Room {
   readonly #listener: RoomListener;
   readonly #tally: RoomTally;
   readonly #told = new ToldLosses();
+  readonly #hidden = new ToldHidden();
   readonly #self: Fingerprint;
   readonly #counters: Map<Fingerprint, number>;
   readonly #changed = new Set<string>();
@@ -238,8 +240,8 @@ export class Room {
     const missing = message.isLate ? 0 : Math.max(0, between - told - this.#listener.waitingOf(fingerprint));
     if (claims.m > last) this.#count(fingerprint, claims.m);
     const tally = this.#tally.compare(message.head, claims.tally, message.before);
-    if (tally.kind === "behind") this.miss(); // told once: from now on ours cannot fit
-    return { missing, tally };
+    // Whoever says that we miss something may invent it: what others say is held against what we read all the same.
+    return { missing, tally: this.#hidden.news(fingerprint, message.head, tally) };
   }
 
   /**

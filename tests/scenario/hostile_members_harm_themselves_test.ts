@@ -8,6 +8,7 @@ import { HELD_PER_SENDER_MAX } from "../../lib/e2ee/room_listener.ts";
 import { parseRoomMessage, ROOM_N_MAX } from "../../lib/e2ee/room_message.ts";
 import { SenderChain } from "../../lib/e2ee/sender_chain.ts";
 import { type FakeClient, FakeNet } from "../support/fake_net.ts";
+import { HostileRelay } from "../support/hostile_relay.ts";
 import { firstRoom } from "../support/raw_member.ts";
 import { RawSpeaker } from "../support/raw_speaker.ts";
 
@@ -156,6 +157,30 @@ Deno.test("a member who claims to have read something else is shown once, and no
   const { mallory, chain } = room;
   for (const m of [2, 3]) await mallory.say(chain, `m${m}`, { m, tally: { count: 1, digest: secureRandom(32) } });
   await goOn(room, [["fork", "mallory"]], ["m2", "m3"]);
+});
+
+Deno.test("a member who claims to have read more than there is misses it alone, and is told of once", async () => {
+  const room = await stage();
+  const { mallory, chain } = room;
+  for (const m of [2, 3]) {
+    await mallory.say(chain, `m${m}`, { m, tally: { count: 1_001 + m, digest: secureRandom(32) } });
+  }
+  await goOn(room, [["gap", "mallory", 1_000]], ["m2", "m3"]);
+});
+
+Deno.test("a member who claims to have read more than there is keeps no others from finding out that they differ", async () => {
+  const room = await stage();
+  const { net, alice, bob, mallory, chain } = room;
+  await mallory.say(chain, "m2", { m: 2, tally: { count: 1_003, digest: secureRandom(32) } });
+  // The relay is with her: in one place bob hears another message than alice.
+  const other = await mallory.seal(new SenderChain(chain.state), "no", { m: 3 });
+  new HostileRelay(net).once(bob, "event", ({ message }) => [{ message, body: other }]);
+  await mallory.say(chain, "yes", { m: 3 });
+  assertEquals([alice.texts.at(-1), bob.texts.at(-1)], ["yes", "no"]);
+  await bob.type("bob goes on");
+  await alice.type("alice goes on");
+  assertEquals(told(alice), [["gap", "mallory", 1_000], ["fork", "bob"]]);
+  assertEquals(told(bob), [["gap", "mallory", 1_000], ["fork", "alice"]]);
 });
 
 Deno.test("a member who uses a number twice is heard once, and the same bytes again say nothing", async () => {
