@@ -97,7 +97,7 @@ export class Chat {
       rooms: this.#roomCommands,
       sessions: this.#sessions,
       keys: new KeyCommands(people, certificate),
-      history: new HistoryCommands({ rooms, people, partner: () => this.#sessions.partner }),
+      history: new HistoryCommands({ ...parts, partner: () => this.#sessions.partner }),
       isLinked: () => this.#isEntered,
       quit: (turn) => this.#leave(turn),
     });

@@ -9,6 +9,7 @@ import type { HistoryCommand } from "./commands.ts";
 import type { Ref } from "./events.ts";
 import type { HistoryQuery, HistoryTarget } from "./history_events.ts";
 import type { People, Person } from "./people.ts";
+import type { Receipts } from "./receipts.ts";
 import { placeOf } from "./room_choice.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Turn } from "./turn.ts";
@@ -19,6 +20,8 @@ export interface HistoryCommandsOptions {
   readonly rooms: Rooms;
   /** Who was met. */
   readonly people: People;
+  /** What is known of our texts to them; it is forgotten with what was said. */
+  readonly receipts: Pick<Receipts, "forget">;
   /** The one whom a client in no room talks to. */
   readonly partner: () => Person | undefined;
 }
@@ -36,14 +39,18 @@ export class HistoryCommands {
   }
 
   /**
-   * Asks the history.
+   * Asks the history. What is no part of it and is to be forgotten is so in this step, before the question leaves.
    * @param command what the person wants
    * @param ref what a script put beside it
    * @param turn where the question goes
    * @throws {UserError} `badLine` when a name means two conversations, or in no room
    */
   obey(command: HistoryCommand, ref: Ref | undefined, turn: Turn): void {
-    turn.effects.push({ kind: "ask", query: this.#query(command), ...(ref === undefined ? {} : { ref }) });
+    const query = this.#query(command);
+    if (query.kind === "forget" && "stream" in query.of && query.of.kind === "person") {
+      this.#options.receipts.forget(query.of.stream.slice("inbox/".length));
+    }
+    turn.effects.push({ kind: "ask", query, ...(ref === undefined ? {} : { ref }) });
   }
 
   #query(command: HistoryCommand): HistoryQuery {

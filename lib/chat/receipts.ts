@@ -90,6 +90,14 @@ export class Receipts {
   }
 
   /**
+   * Forgets what is known of our texts to somebody.
+   * @param peer whom they were for
+   */
+  forget(peer: Fingerprint): void {
+    this.#awaited.forget(peer);
+  }
+
+  /**
    * Takes in what somebody says of our texts, and tells what is new of it.
    * @param person who says so
    * @param receipt what

@@ -97,6 +97,17 @@ export class AwaitedReceipts {
   }
 
   /**
+   * Forgets all texts to somebody: what is said of them from now on means nothing.
+   * @param peer whom they were for
+   */
+  forget(peer: Fingerprint): void {
+    for (const id of [...this.#peers.get(peer)?.keys() ?? []]) {
+      this.#drop(peer, id);
+      this.#note(peer, id);
+    }
+  }
+
+  /**
    * Tells what a store is to keep that was not told before.
    * @returns one change for each text
    */

@@ -16,7 +16,7 @@ import { type Bytes, concat, lvCat, u64be, u8, utf8 } from "../bytes/writer.ts";
 import { readFlag, readVersion, STATE_VERSION } from "../e2ee/state_fields.ts";
 import { type ClockState, decodeClock } from "../chat/history_clock.ts";
 import type { Fingerprint, StreamName } from "../wire/messages.ts";
-import type { SealedStore } from "./sealed_store.ts";
+import type { RowChange, SealedStore } from "./sealed_store.ts";
 
 /** A conversation of which something is kept. */
 export interface KeptConversation {
@@ -58,6 +58,8 @@ export interface HistoryRows {
 export const CONVERSATIONS = "conversations";
 /** The table of what is known of the whole. */
 export const HISTORY = "history";
+/** What is known of texts of ours that nobody has read yet, see client_store.ts. */
+const RECEIPTS = "receipts";
 /** The key of the clock. */
 export const CLOCK_KEY: Bytes = utf8("clock");
 
@@ -159,6 +161,23 @@ export async function readHistoryRows(sealed: SealedStore): Promise<HistoryRows>
   const clock = others.flatMap((row) => "clock" in row ? [row.clock] : [])[0];
   const marks = others.flatMap((row) => "mark" in row ? [row] : []);
   return { conversations, clock, marks, damaged: damaged.rows };
+}
+
+/**
+ * Finds what is kept of texts of ours to somebody beside the history. The chat forgets it for whom it knows; by a name
+ * that means nobody now, a conversation is found in the history alone.
+ * @param sealed where it is
+ * @param stream the conversation
+ * @returns changes that delete it; none for a room
+ */
+export async function receiptRows(sealed: SealedStore, stream: StreamName): Promise<RowChange[]> {
+  const [kind, peer] = stream.split("/");
+  if (kind !== "inbox") return [];
+  const rows: RowChange[] = [];
+  for await (const { key } of sealed.list(RECEIPTS, () => {})) {
+    if (fromUtf8(key).startsWith(`${peer}/`)) rows.push({ table: RECEIPTS, key, value: undefined });
+  }
+  return rows;
 }
 
 type OtherRow = { readonly clock: ClockState } | { readonly relay: Fingerprint; readonly mark: ShownMark };

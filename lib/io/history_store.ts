@@ -37,6 +37,7 @@ import {
   type HistoryRows,
   type KeptConversation,
   readHistoryRows,
+  receiptRows,
   shownKey,
   type ShownMark,
 } from "./history_rows.ts";
@@ -256,7 +257,7 @@ export class HistoryStore implements HistoryLog {
 
   /**
    * Deletes what is kept of a conversation of this relay, for good: its key at once, then its rows, and what the log of
-   * the database has of both.
+   * the database has of both. Of a person, what waits for their receipts goes too.
    * @param stream the conversation
    * @returns how many entries there were
    */
@@ -268,6 +269,8 @@ export class HistoryStore implements HistoryLog {
     const key = conversationKey(conversation);
     await this.#commit({ rows: [{ table: CONVERSATIONS, key, value: undefined }], entries: {} });
     const count = await this.#removeAllOf(conversation.id);
+    const receipts = await receiptRows(this.#sealed, stream);
+    if (receipts.length > 0) await this.#commit({ rows: receipts, entries: {} });
     await this.#sealed.truncateLog();
     return count;
   }

@@ -129,6 +129,20 @@ Deno.test("AwaitedReceipts remembers so many texts to one person, so many in all
   assertEquals(crowd.size, AWAITED_MAX);
 });
 
+Deno.test("AwaitedReceipts.forget() forgets the texts to one person, in the store too, and what is said of them", () => {
+  const rows = new Rows();
+  const awaited = new AwaitedReceipts([], NOW);
+  for (const i of [1, 2]) awaited.add(BOB, { id: ID(i), box: BOX(i) }, NOW);
+  awaited.add(EVE, { id: ID(3), box: BOX(3) }, NOW);
+  assertEquals(rows.keep(awaited).all.length, 3);
+  awaited.forget(BOB);
+  awaited.forget(BOB);
+  assertEquals(rows.keep(awaited).all.map(({ peer }) => peer), [EVE]);
+  assertEquals(awaited.take(BOB, { delivered: [BOX(1)], read: [BOX(2)] }), []);
+  assertEquals(awaited.take(EVE, { delivered: [], read: [BOX(3)] }).length, 2);
+  assertEquals(awaited.size, 0);
+});
+
 Deno.test("OwedReceipts makes one receipt of a burst, and the next no sooner than two seconds later", () => {
   const owed = new OwedReceipts();
   assertEquals(owed.nextDueMs(), Infinity);

@@ -2,8 +2,10 @@
 // forgotten, to the last byte; a row that was tampered with is named and costs no other.
 import { assert, assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
+import { utf8 } from "../../lib/bytes/writer.ts";
+import { secureRandom } from "../../lib/crypto/random.ts";
 import { createCertificate } from "../../lib/e2ee/certificate.ts";
-import { generateIdentity } from "../../lib/e2ee/identity.ts";
+import { fingerprintOf, generateIdentity } from "../../lib/e2ee/identity.ts";
 import {
   BEN,
   DAY,
@@ -153,6 +155,20 @@ Deno.test("HistoryStore.forget() leaves no byte of the rows and of their key in 
     });
     const after = await hexOf(path);
     assertEquals(gone.filter((row) => after.includes(row)), []);
+  }));
+
+Deno.test("HistoryStore.forget() of a person deletes what waits for their receipts, and nobody else's", () =>
+  inTempDir(async (path) => {
+    await withHistory(path, async ({ show, history, store }) => {
+      await show(inLobby("one"), fromBen("two"));
+      const other = fingerprintOf(secureRandom(32));
+      const receipts = [BEN, other].map((peer) => ({ peer, id: "ab".repeat(16), value: utf8("opaque") }));
+      await store.commit({ chat: { sessions: { peers: [] }, peers: [], cursors: [], receipts } });
+      const waiting = async () => (await store.load()).receipts?.map(({ peer }) => peer);
+      assertEquals([await history.forget(LOBBY), (await waiting())?.length], [1, 2]);
+      assertEquals([await history.forget(WITH_BEN), await waiting()], [1, [other]]);
+      assertEquals(history.size.entries, 0);
+    });
   }));
 
 Deno.test("HistoryStore.forget() while messages arrive deletes those before it and keeps those after it", () =>

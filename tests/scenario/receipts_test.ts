@@ -285,3 +285,21 @@ async function forger(from: FakeClient, to: FakeClient) {
     await net.settle();
   };
 }
+
+Deno.test("/forget of a person forgets what waits for their receipts, in the step that asks the history", async () => {
+  const { net, alice, bob } = await pair();
+  const carol = await net.join("carol");
+  await alice.type("hello room");
+  for (const name of ["bob", "carol"]) await alice.type(`/pm ${name} one`);
+  const waiting = () => alice.kept.state.receipts?.map(({ peer }) => peer).toSorted();
+  assertEquals(waiting(), [bob.fingerprint, carol.fingerprint].toSorted());
+  for (const line of ["/forget #lobby", "/history 5 bob", "/forget nobody"]) await alice.type(line);
+  assertEquals(waiting()?.length, 2);
+  await alice.type("/forget bob");
+  assertEquals([waiting(), alice.asked.at(-1)?.kind], [[carol.fingerprint], "forget"]);
+  await net.advance(RECEIPT_DELAY_MS);
+  assertEquals(said(alice), ["delivered one by carol"]);
+  await alice.type("/pm bob two");
+  await net.advance(RECEIPT_EVERY_MS);
+  assertEquals(said(alice), ["delivered one by carol", "delivered two by bob"]);
+});
