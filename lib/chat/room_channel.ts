@@ -20,6 +20,7 @@ import { type OwnOp, type OwnOpOutcome, OwnOps, TRIES_MAX } from "./own_ops.ts";
 import type { People } from "./people.ts";
 import type { EventHead, Room } from "./receiving.ts";
 import { RoomFollowing } from "./room_following.ts";
+import { RoomKeptRows } from "./room_kept_rows.ts";
 import { RoomMeeting } from "./room_meeting.ts";
 import { type Consistency, KNOWN_OP, otherHistoryOf, type PlacedOp } from "./room_news.ts";
 import { startFrom } from "./room_snapshot.ts";
@@ -58,6 +59,7 @@ export class RoomChannel {
   /** Whether ops of ours may have lost their answers with a link, or were never sent. */
   #mustResend = false;
   #opsUnborne = 0;
+  readonly #rows: RoomKeptRows;
   /** Where we stand in its stream. */
   readonly following: RoomFollowing;
   /** How we speak there. */
@@ -68,6 +70,7 @@ export class RoomChannel {
     this.#self = options.author.certificate.fingerprint;
     this.#core = core;
     this.#isStaying = core.isMember;
+    this.#rows = new RoomKeptRows((options.rows ?? []).map(({ name }) => name));
     const { author, people, keyring, nextRef } = options;
     this.#ownOps = new OwnOps({ author, stream: this.stream, newEventId: () => keyring.newEventId() });
     this.following = new RoomFollowing({ room: options.room.id, stream: this.stream, nextRef });
@@ -140,10 +143,10 @@ export class RoomChannel {
 
   /**
    * Gives the rows that are to be stored.
-   * @returns what changed since the last call
+   * @returns what changed since the last call; what there was before the room began anew is deleted
    */
   takeChanges(): RoomRow[] {
-    return this.#core.takeChanges();
+    return this.#rows.take(this.#core.takeChanges());
   }
 
   /**
@@ -184,6 +187,7 @@ export class RoomChannel {
     const { room, kind } = this.#options;
     if (kind === "invite") return false;
     this.#core = await RoomCore.begin(kind, idOf(room.id), { self: this.#self, m: this.#core.m });
+    this.#rows.beginAnew();
     this.#ownOps.restart();
     this.#joinsLeft = TRIES_MAX;
     this.voice.forget();
