@@ -22,7 +22,9 @@ import {
 import type { RemoveReason } from "../e2ee/membership_op.ts";
 import type { VoidReason } from "../e2ee/membership_rules.ts";
 import { encodeClientMessage, type EventId, type Fingerprint, type StreamName } from "../wire/messages.ts";
+import type { RoomRow } from "../e2ee/room.ts";
 import type { Ref } from "./events.ts";
+import { ADDS_ROW, encodeOwnAdds, type OwnAdd } from "./own_adds.ts";
 import type { Turn } from "./turn.ts";
 
 /** How often an op that was void is made again: others wrote at the same moment, or a hostile relay plays with us. */
@@ -71,13 +73,32 @@ export class OwnOps {
   readonly #options: OwnOpsOptions;
   /** Those of which we do not know yet what they did. */
   readonly #pending = new Map<EventId, Pending>();
+  /** Whether those that add somebody are not the ones that {@linkcode takeChanges} gave last. */
+  #haveAddsChanged = false;
 
   /**
-   * Starts with none.
+   * Starts with what an earlier run did not hear of.
    * @param options who we are, and where
+   * @param adds what it kept: they wait for {@linkcode resend}, and are not made again, for their subject may be out by now
    */
-  constructor(options: OwnOpsOptions) {
+  constructor(options: OwnOpsOptions, adds: readonly OwnAdd[] = []) {
     this.#options = options;
+    for (const { id, subject, bytes } of adds) {
+      this.#pending.set(id, { op: { kind: "add", subject }, ref: undefined, bytes, triesLeft: 0 });
+    }
+  }
+
+  /**
+   * Gives the row that is to be stored: those that add somebody, who was told to come.
+   * @returns the row if it changed since the last call
+   */
+  takeChanges(): RoomRow[] {
+    if (!this.#haveAddsChanged) return [];
+    this.#haveAddsChanged = false;
+    const adds = [...this.#pending].flatMap(([id, { op, bytes }]) =>
+      op.kind === "add" ? [{ id, subject: op.subject, bytes }] : []
+    );
+    return [{ name: ADDS_ROW, value: encodeOwnAdds(adds) }];
   }
 
   /** Whether nothing is under way. */
@@ -119,6 +140,7 @@ export class OwnOps {
     const id = newEventId();
     const bytes = await this.#make(op, context);
     this.#pending.set(id, { op, ref: options.ref, bytes, triesLeft: (options.tries ?? TRIES_MAX) - 1 });
+    this.#haveAddsChanged ||= op.kind === "add";
     if (options.isHeld) return;
     const packet = encodeClientMessage({ t: "publish", stream, kind: "op", id }, bytes);
     options.effects.push({ kind: "send", packet });
@@ -138,8 +160,8 @@ export class OwnOps {
   ): Promise<OwnOpOutcome | undefined> {
     for (const [id, pending] of this.#pending) {
       if (!equalBytes(pending.bytes, bytes)) continue;
-      this.#pending.delete(id);
       const { op, ref, triesLeft } = pending;
+      this.#end(id, op);
       if (applied.valid) return { kind: "done", op, ref };
       if (!OUTRUN.includes(applied.reason) || triesLeft === 0 || op.kind === "create") {
         return { kind: "void", reason: applied.reason, op, ref };
@@ -162,7 +184,7 @@ export class OwnOps {
     | undefined {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
-    this.#pending.delete(id);
+    this.#end(id, pending.op);
     return { kind: "refused", code, message, op: pending.op, ref: pending.ref };
   }
 
@@ -180,7 +202,12 @@ export class OwnOps {
 
   /** Forgets what is under way: the log is another. */
   restart(): void {
-    this.#pending.clear();
+    for (const [id, { op }] of this.#pending) this.#end(id, op);
+  }
+
+  #end(id: EventId, op: OwnOp): void {
+    this.#pending.delete(id);
+    this.#haveAddsChanged ||= op.kind === "add";
   }
 
   #make(op: OwnOp, context: OpContext): Promise<Bytes> {

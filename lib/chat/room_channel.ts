@@ -16,6 +16,7 @@ import { decodeOps } from "../wire/bodies.ts";
 import type { Cursor, EventId, Fingerprint, RelayMessage, StreamName } from "../wire/messages.ts";
 import type { Ref } from "./events.ts";
 import type { Keyring } from "./keyring.ts";
+import { ADDS_ROW, decodeOwnAdds, type OwnAdd } from "./own_adds.ts";
 import { type OwnOp, type OwnOpOutcome, OwnOps, TRIES_MAX } from "./own_ops.ts";
 import type { People } from "./people.ts";
 import type { EventHead, Room } from "./receiving.ts";
@@ -65,14 +66,15 @@ export class RoomChannel {
   /** How we speak there. */
   readonly voice: RoomVoice;
 
-  private constructor(options: RoomChannelOptions, core: RoomCore) {
+  private constructor(options: RoomChannelOptions, core: RoomCore, adds: readonly OwnAdd[]) {
     this.#options = options;
     this.#self = options.author.certificate.fingerprint;
     this.#core = core;
     this.#isStaying = core.isMember;
     this.#rows = new RoomKeptRows((options.rows ?? []).map(({ name }) => name));
     const { author, people, keyring, nextRef } = options;
-    this.#ownOps = new OwnOps({ author, stream: this.stream, newEventId: () => keyring.newEventId() });
+    this.#ownOps = new OwnOps({ author, stream: this.stream, newEventId: () => keyring.newEventId() }, adds);
+    this.#mustResend = adds.length > 0;
     this.following = new RoomFollowing({ room: options.room.id, stream: this.stream, nextRef });
     this.voice = new RoomVoice({ room: () => this.#core, isReady: () => this.isReady, people, keyring, nextRef });
     const { voice } = this;
@@ -90,8 +92,9 @@ export class RoomChannel {
     const self = options.author.certificate.fingerprint;
     const core = options.rows === undefined
       ? await RoomCore.begin(options.kind, idOf(options.room.id), { self })
-      : await RoomCore.restore(options.rows, { self });
-    const channel = new RoomChannel(options, core);
+      : await RoomCore.restore(options.rows.filter(({ name }) => name !== ADDS_ROW), { self });
+    const adds = options.rows?.find(({ name }) => name === ADDS_ROW);
+    const channel = new RoomChannel(options, core, adds === undefined ? [] : await decodeOwnAdds(adds.value));
     channel.#meeting.introduceAll(nowMs);
     return channel;
   }
@@ -146,7 +149,7 @@ export class RoomChannel {
    * @returns what changed since the last call; what there was before the room began anew is deleted
    */
   takeChanges(): RoomRow[] {
-    return this.#rows.take(this.#core.takeChanges());
+    return this.#rows.take([...this.#core.takeChanges(), ...this.#ownOps.takeChanges()]);
   }
 
   /**

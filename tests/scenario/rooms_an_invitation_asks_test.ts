@@ -191,3 +191,38 @@ Deno.test("an invitation that outlived its client adds its reader once the room 
   await net.settle();
   assertEquals(bob.texts, ["hi", "welcome"]);
 });
+
+for (const lost of ["the op that adds", "its answer"] as const) {
+  Deno.test(`one who is invited comes in though the client that invited dies with ${lost} on its way`, async () => {
+    const { net, alice, bob } = await stageUnadded();
+    if (lost === "its answer") {
+      const isAnswer = ({ t }: { readonly t: string }, to: FakeClient) => to === alice && t !== "event";
+      let hasAnswer = false; // the first one says that the relay has the invitation
+      net.tamper = (packet, to) => {
+        if (to !== alice) return [packet];
+        if (!isAnswer(packet.message, to) || hasAnswer) return [];
+        hasAnswer = packet.message.t === "accepted";
+        return [packet];
+      };
+    } else net.hold(alice, "toRelay");
+    net.release(alice);
+    if (lost === "the op that adds") net.hold(alice, "toRelay");
+    await net.settle();
+    await alice.drop();
+    net.tamper = (packet) => [packet];
+    await bob.type("/join den");
+    const again = await net.restart(alice);
+    assertEquals([await members(again), again.all("error"), bob.all("error")], [["bob"], [], []]);
+    assertEquals(bob.all("roomJoined").map(({ room }) => room), ["den"]);
+    await again.type("welcome");
+    assertEquals(bob.texts, ["expect something", "welcome"]);
+    await again.drop();
+    const ops = net.sent.filter(({ packet }) => packet.message.t === "publish" && packet.message.kind === "op").length;
+    const last = await net.restart(again);
+    assertEquals([last.all("error"), await members(last)], [[], ["bob"]]);
+    const after = net.sent.filter(({ packet }) =>
+      packet.message.t === "publish" && packet.message.kind === "op"
+    ).length;
+    assertEquals(after - ops, 0, "nobody is added twice");
+  });
+}
