@@ -9,6 +9,7 @@ import type { ChatEvent } from "../chat/events.ts";
 import { ReceiptMarks } from "../cli/receipt_marks.ts";
 import { renderEvent, type RenderOptions } from "../cli/render.ts";
 import { safe, type SafeText, safeText } from "../cli/safe_text.ts";
+import { wrapLines } from "../cli/wrap.ts";
 import type { EventId } from "../wire/messages.ts";
 import type { Front, FrontInput, OutputProgress } from "./front.ts";
 import type { BoundedWriter } from "./output.ts";
@@ -87,10 +88,11 @@ export class TerminalFront implements Front {
       ownHandle: this.#ownHandle,
     };
     if (!this.#marks.take(event)) return;
-    const lines = renderEvent(event, options);
+    const { columns } = this.#terminal.size;
+    const lines = wrapLines(renderEvent(event, options), columns);
     this.#terminal.print(...lines);
     const isPrivate = event.type === "message" && "to" in event.place;
-    this.#texts.printed(lines, this.#terminal.size.columns, isPrivate ? event.id : undefined);
+    this.#texts.printed(lines, columns, isPrivate ? event.id : undefined);
   }
 
   /**
