@@ -22,7 +22,7 @@ import { gatherChanges } from "./changes.ts";
 import { EarlyEvents } from "./early_events.ts";
 import type { ChatEffect, ChatInput } from "./effects.ts";
 import type { ChatEvent } from "./events.ts";
-import { foresee } from "./foreseeing.ts";
+import { Foresight } from "./foreseeing.ts";
 import { History } from "./history.ts";
 import { HistoryCommands } from "./history_commands.ts";
 import type { HistoryEntry } from "./history_events.ts";
@@ -67,6 +67,7 @@ export class Chat {
   readonly #roomCommands: RoomCommands;
   readonly #links: LinkWatch;
   readonly #history: History;
+  readonly #foresight: Foresight;
   readonly #inboxStream: string;
   #phase: Phase = "calling";
   readonly #early = new EarlyEvents();
@@ -84,6 +85,7 @@ export class Chat {
     this.#receiving = receiving;
     this.#sending = sending;
     this.#rooms = rooms;
+    this.#foresight = new Foresight(rooms);
     const { certificate, identity, state, words, random = secureRandom } = options;
     this.#history = new History(random);
     const writing = new Writing({ rooms, people, keyring, sending });
@@ -167,8 +169,9 @@ export class Chat {
     const hasBegun = this.#isEntered || this.#links.isAgain;
     switch (input.kind) {
       case "packet":
-        if (input.coming !== undefined) foresee(this.#rooms, input.coming);
+        if (input.coming !== undefined) this.#foresight.begin(input.coming);
         await this.#hear(input.packet, turn);
+        await this.#foresight.passed();
         break;
       case "command":
         if (!hasBegun && input.command.kind !== "quit") throw new TypeError("Cannot obey before `entered`");
@@ -177,6 +180,7 @@ export class Chat {
       case "unlinked":
         this.#phase = "calling";
         this.#links.lost(input, turn);
+        await this.#foresight.end();
         break;
       case "tick":
         await this.#tick(turn);

@@ -9,7 +9,8 @@ import type { StreamName } from "../wire/messages.ts";
 import { name, room, stamp } from "./render_parts.ts";
 import { safe, type SafeText, safeText } from "./safe_text.ts";
 
-type Knows = Extract<ChatEvent, { type: "serverKnows" }>;
+/** What the relay says that it holds about us. */
+export type Knows = Extract<ChatEvent, { type: "serverKnows" }>;
 
 /** Of long lists so many are drawn, those with most events. */
 const LISTED_MAX = 12;

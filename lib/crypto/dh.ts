@@ -3,6 +3,7 @@
  * @module
  */
 
+import { allOf } from "../bytes/all_of.ts";
 import { encodeHex } from "@std/encoding/hex";
 import { AuthError } from "../bytes/errors.ts";
 import { type Bytes, concat } from "../bytes/writer.ts";
@@ -122,9 +123,9 @@ async function scalarMult(privateBytes: Bytes, publicBytes: Bytes): Promise<Byte
     throw new RangeError(`Cannot use X25519 private key: it has ${privateBytes.length} bytes, not ${DH_BYTES}`);
   }
   const algorithm = { name: "X25519" };
-  const [privateKey, publicKey] = await Promise.all([
+  const [privateKey, publicKey] = await allOf([
     crypto.subtle.importKey("pkcs8", concat(PKCS8_PREFIX, privateBytes), algorithm, false, ["deriveBits"]),
     crypto.subtle.importKey("raw", publicBytes, algorithm, false, []),
-  ]);
+  ]) as [CryptoKey, CryptoKey];
   return new Uint8Array(await crypto.subtle.deriveBits({ name: "X25519", public: publicKey }, privateKey, 256));
 }

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { allOf } from "../bytes/all_of.ts";
 import { DecodeError } from "../bytes/errors.ts";
 import { ByteReader } from "../bytes/reader.ts";
 import { type Bytes, concat, lvCat, u32be, u64be, u8 } from "../bytes/writer.ts";
@@ -76,8 +77,8 @@ export async function decodePrekeyStore(bytes: Bytes): Promise<PrekeyStore> {
 
   const store: PrekeyStore = {
     nextId,
-    signed: [await readCurrent(current), ...await Promise.all(replaced.map(readReplaced))],
-    oneTime: await Promise.all(oneTime.map(readOneTime)),
+    signed: [await readCurrent(current), ...await allOf(replaced.map(readReplaced))],
+    oneTime: await allOf(oneTime.map(readOneTime)),
   };
   assertIds(store);
   return store;

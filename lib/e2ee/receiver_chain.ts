@@ -115,9 +115,12 @@ export class ReceiverChain {
    * Begins to check and to open a message that is opened soon, so that several are worked on beside each other. Changes
    * nothing, and says nothing of what is wrong with it.
    * @param message the whole message; open this very array, which must not change until then
+   * @returns when that work is over
    */
-  foresee(message: Bytes): void {
-    if (!this.#foreseen.has(message)) this.#foreseen.set(message, this.#begin(message));
+  async foresee(message: Bytes): Promise<void> {
+    const begun = this.#foreseen.get(message) ?? this.#begin(message);
+    this.#foreseen.set(message, begun);
+    await Promise.allSettled([begun.attempt]);
   }
 
   /**

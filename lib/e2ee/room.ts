@@ -163,9 +163,10 @@ export class Room {
   /**
    * Begins to open a message that is placed soon, which changes nothing.
    * @param bytes what was published; the very array that {@linkcode message} is given then
+   * @returns when that work is over
    */
-  foresee(bytes: Bytes): void {
-    this.#listener.foresee(bytes);
+  foresee(bytes: Bytes): Promise<void> {
+    return this.#listener.foresee(bytes);
   }
 
   /**

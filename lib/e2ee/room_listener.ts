@@ -1,8 +1,7 @@
 /**
- * How we listen in a room (PROTOCOL 3.16): which message is judged by what the log said
- * at its place, and opened when its chain is here. A message whose chain is missing waits, sealed, and a sender key for a
- * place ahead of ours waits too; each finds its place whichever comes first. Whatever a member sends, the room goes on.
- *
+ * How we listen in a room (PROTOCOL 3.16): which message is judged by what the log said at its place, and opened when its
+ * chain is here. One whose chain is missing waits, sealed, and a sender key for a place ahead of ours waits too; each
+ * finds its place whichever comes first. Whatever a member sends, the room goes on.
  * Calls for one room must not overlap; the room's log, its messages and its ops are given in the order of the stream.
  * @module
  */
@@ -121,10 +120,11 @@ export class RoomListener {
   /**
    * Begins to open a message that is placed soon, if its chain is known; see `ReceiverChain.foresee()`.
    * @param bytes what was published; {@linkcode take} this very array
+   * @returns when that work is over
    */
-  foresee(bytes: Bytes): void {
+  async foresee(bytes: Bytes): Promise<void> {
     const message = this.#parse(bytes);
-    if (message !== undefined) this.#chains.get(chainName(message))?.chain.foresee(bytes);
+    if (message !== undefined) await this.#chains.get(chainName(message))?.chain.foresee(bytes);
   }
 
   /**

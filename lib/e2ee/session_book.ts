@@ -12,6 +12,7 @@
  * @module
  */
 
+import { allOf } from "../bytes/all_of.ts";
 import { encodeHex } from "@std/encoding/hex";
 import { DecodeError, ProtocolError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
@@ -124,7 +125,7 @@ export class SessionBook {
     const { identity, certificate, random = secureRandom } = options;
     const prekeys = await decodePrekeyStore(options.prekeys);
     const book = new SessionBook({ identity, certificate, prekeys, random });
-    for (const peer of await Promise.all(options.peers.map(decodePeer))) book.#restorePeer(peer);
+    for (const peer of await allOf(options.peers.map(decodePeer))) book.#restorePeer(peer);
     for (const key of decodeForgotten(options.forgotten)) book.#forgotten.add(key);
     book.#arePrekeysChanged = false;
     book.#isForgottenChanged = false;

@@ -48,8 +48,61 @@ const ABOUT = v.object({
   mailboxes: COUNT,
 });
 
+/** How many events there are somewhere, and when the first and the last of them came. */
+export interface AboutEvents {
+  /** How many. */
+  readonly events: number;
+  /** When the first came. */
+  readonly firstAt: number;
+  /** When the last came. */
+  readonly lastAt: number;
+}
+
 /** What a relay holds about one identity. */
-export type About = v.InferOutput<typeof ABOUT>;
+export interface About {
+  /** The handles that are kept for it. */
+  readonly names: readonly {
+    readonly handle: string;
+    readonly life: "lasting" | "ephemeral";
+    readonly madeAt: number;
+    readonly lastSeen: number;
+  }[];
+  /** For how long a handle is kept, in milliseconds. */
+  readonly namesKeptForMs: number;
+  /** The length of its certificate. */
+  readonly certificateBytes: number;
+  /** Where its link comes from; `null` where there is no network. */
+  readonly address: string | null;
+  /** The rooms that it is in, and how many ops their logs have. */
+  readonly rooms: readonly { readonly room: string; readonly ops: number }[];
+  /** How many streams it hears. */
+  readonly heard: number;
+  /** What is in its inbox. */
+  readonly received: {
+    readonly events: number;
+    readonly bytes: number;
+    /** How many of them were not handed over. */
+    readonly waiting: number;
+    readonly authors: number;
+    readonly from: readonly (AboutEvents & { readonly publisher: string; readonly bytes: number })[];
+  };
+  /** What it published. */
+  readonly published: {
+    readonly events: number;
+    readonly streams: number;
+    readonly in: readonly (AboutEvents & { readonly stream: string })[];
+  };
+  /** For how long events are kept, in milliseconds. */
+  readonly eventsKeptForMs: number;
+  /** The keys that it left; `null` when there are none. */
+  readonly bundle: { readonly bytes: number; readonly putAt: number; readonly oneTimePrekeys: number } | null;
+  /** One-time prekeys of others that it was given in the last hour. */
+  readonly keysGivenToYou: number;
+  /** Those of its own that others were given. */
+  readonly keysGivenOfYou: number;
+  /** Mailboxes that it is in. */
+  readonly mailboxes: number;
+}
 
 /**
  * Encodes what a relay holds.
