@@ -5,7 +5,6 @@
  */
 
 import type { JsonLine, Process } from "../support/process.ts";
-import { takenPlace } from "./_kept.ts";
 import type { Pace } from "./_pace.ts";
 
 /** The room that everybody is in. */
@@ -50,8 +49,6 @@ export class Member {
   readonly shownFrom = new Map<string, number>();
   /** The number of each accepted line, by its id. */
   readonly accepted = new Map<string, number>();
-  /** For each kill, the last place of the room that the client had taken when it came. */
-  readonly takenAtKill: number[] = [];
   /** The key behind the handle, once the client runs. */
   fingerprint = "";
   /** Whether it writes when it is its turn. */
@@ -154,7 +151,6 @@ export class Member {
     this.#run.process.signal("SIGKILL");
     await this.#run.process.exit();
     await this.#following;
-    this.takenAtKill.push(await takenPlace(this.#options.dataDir ?? ""));
     const failed = this.#onTheirWay.size;
     this.#onTheirWay.clear();
     this.#options.took({ accepted: 0, failed });

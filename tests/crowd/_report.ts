@@ -43,11 +43,14 @@ export class Report {
    * @param log what the relay placed
    */
   print(verdict: Verdict, log: RoomLog): void {
-    const { placed, deliveries, due, free, lostByKill, acceptedElsewhere, leftBehind, odd, faults } = verdict;
+    const { placed, deliveries, due, free, shownAgain, acceptedElsewhere, leftBehind, odd, faults } = verdict;
     this.tell("judged");
     row("messages", `${placed} placed by the relay`);
     row("deliveries", `${deliveries}: ${due} had to be, ${free} could be or not`);
-    row("lost by kill", `${lostByKill} that a client counted as read, and had not printed, when it was killed`);
+    row(
+      "shown again",
+      `${shownAgain} that a killed client could not note as shown, and marked when it showed them once more`,
+    );
     row("out of place", `${acceptedElsewhere} own lines, told as accepted after what was placed behind them`);
     row("left behind", `${leftBehind} ephemeral clients that have ended and are still members`);
     row("ops", `${log.ops}, ${log.voidOps} of them void`);

@@ -19,8 +19,8 @@ export interface Verdict {
   readonly due: number;
   /** Deliveries that could be or not. */
   readonly free: number;
-  /** Messages that a client counted as read, and had not printed, when it was killed. */
-  readonly lostByKill: number;
+  /** Messages that a client was given twice: it was killed before it could note that they were shown, and says so. */
+  readonly shownAgain: number;
   /** Own lines that were told as accepted out of their place among the messages of others. */
   readonly acceptedElsewhere: number;
   /** Ephemeral clients that have ended and that the log still counts as members. */
@@ -65,7 +65,7 @@ export function judge(members: readonly Member[], log: RoomLog): Verdict {
   const faults: string[] = [];
   const messages = messagesOf(books, log, faults);
   checkAuthors(messages, members, faults);
-  const counts = { due: 0, free: 0, lostByKill: 0, acceptedElsewhere: 0, leftBehind: 0 };
+  const counts = { due: 0, free: 0, shownAgain: 0, acceptedElsewhere: 0, leftBehind: 0 };
   for (const book of books) {
     const { name, part, fingerprint, isLasting } = book.member;
     const stay = log.stays.get(fingerprint);
@@ -78,12 +78,10 @@ export function judge(members: readonly Member[], log: RoomLog): Verdict {
     if (!isLasting && stay.to === Infinity) counts.leftBehind++;
     faults.push(...book.wrong(messages, stay));
     const { due, free, missing } = book.held(messages, stay);
-    const lost = missing.filter((message) => book.isLostByKill(message, messages));
-    const unread = missing.filter((message) => !lost.includes(message));
-    faults.push(...unread.map((message) => `${name} (${part}) did not read ${spell(message)}`));
+    faults.push(...missing.map((message) => `${name} (${part}) did not read ${spell(message)}`));
     counts.due += due;
     counts.free += free;
-    counts.lostByKill += lost.length;
+    counts.shownAgain += book.shownAgain;
     counts.acceptedElsewhere += book.acceptedElsewhere(messages);
   }
   const odd = books.flatMap((book) => book.odd());
@@ -103,11 +101,20 @@ class Book {
   readonly #runs: readonly JsonLine[][];
   /** Messages of others, in the order of their lines. */
   readonly heard: readonly JsonLine[];
+  /** How many more there were that say themselves that they may have been shown before, and were. */
+  readonly shownAgain: number;
 
   constructor(member: Member) {
     this.member = member;
     this.#runs = member.printed();
-    this.heard = this.#runs.flat().filter(({ type, room }) => type === "message" && room === ROOM);
+    const all = this.#runs.flat().filter(({ type, room }) => type === "message" && room === ROOM);
+    const before = new Set<string>();
+    this.heard = all.filter(({ id, again }) => {
+      const isRepeat = again === true && member.part === "killed" && before.has(id);
+      before.add(id);
+      return !isRepeat;
+    });
+    this.shownAgain = all.length - this.heard.length;
   }
 
   /** What is wrong with what was read: its order, its author, its text, or that it was read at all. */
@@ -146,14 +153,6 @@ class Book {
     const due = there.filter((message) => isFor(message, this.member.name));
     const missing = due.filter(({ id }) => !read.has(id));
     return { due: due.length, free: there.length - due.length, missing };
-  }
-
-  /** Whether a killed run counted a message as read that lies behind all that it printed. */
-  isLostByKill({ seq }: Known, messages: Messages): boolean {
-    return this.member.takenAtKill.some((taken, run) => {
-      const printed = (this.#runs[run] ?? []).map(({ id }) => messages.get(id)?.seq ?? 0);
-      return seq <= taken && seq > Math.max(0, ...printed);
-    });
   }
 
   /** How often one's own line was told as accepted after a message that was placed behind it. */
