@@ -18,6 +18,21 @@ export interface HkdfOptions {
   readonly lengthBytes: number;
 }
 
+/** Input keying material that is imported once and derived from often. */
+export interface HkdfKey {
+  /** Only `crypto.subtle` can use it. */
+  readonly handle: CryptoKey;
+}
+
+/**
+ * Imports input keying material.
+ * @param inputKey any length
+ * @returns the key for {@linkcode hkdfFrom}
+ */
+export async function importHkdfKey(inputKey: Bytes): Promise<HkdfKey> {
+  return { handle: await crypto.subtle.importKey("raw", inputKey, "HKDF", false, ["deriveBits"]) };
+}
+
 /**
  * Derives key bytes with HKDF-SHA256.
  * @param inputKey input keying material of any length
@@ -26,13 +41,23 @@ export interface HkdfOptions {
  * @throws {RangeError} when the output length is out of range
  */
 export async function hkdf(inputKey: Bytes, options: HkdfOptions): Promise<Bytes> {
+  return await hkdfFrom(await importHkdfKey(inputKey), options);
+}
+
+/**
+ * Derives key bytes with HKDF-SHA256 from material that was imported before.
+ * @param key the imported material
+ * @param options salt, label and output length
+ * @returns `lengthBytes` bytes
+ * @throws {RangeError} when the output length is out of range
+ */
+export async function hkdfFrom({ handle }: HkdfKey, options: HkdfOptions): Promise<Bytes> {
   const { salt, info, lengthBytes } = options;
   if (!Number.isInteger(lengthBytes) || lengthBytes < 1 || lengthBytes > HKDF_OUTPUT_MAX_BYTES) {
     throw new RangeError(`Cannot derive key: ${lengthBytes} bytes is not 1 to ${HKDF_OUTPUT_MAX_BYTES}`);
   }
-  const key = await crypto.subtle.importKey("raw", inputKey, "HKDF", false, ["deriveBits"]);
   return new Uint8Array(
-    await crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt, info }, key, lengthBytes * 8),
+    await crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt, info }, handle, lengthBytes * 8),
   );
 }
 

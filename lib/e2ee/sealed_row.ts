@@ -20,7 +20,7 @@ import { AuthError, DecodeError } from "../bytes/errors.ts";
 import { ByteReader } from "../bytes/reader.ts";
 import { type Bytes, concat, label, lvCat, u32be, utf8 } from "../bytes/writer.ts";
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES, aeadOpen, aeadSeal, importAeadKey } from "../crypto/aead.ts";
-import { hkdf, hmacSha256 } from "../crypto/kdf.ts";
+import { hkdf, hkdfFrom, type HkdfKey, hmacSha256, importHkdfKey } from "../crypto/kdf.ts";
 import { type RandomBytes, secureRandom } from "../crypto/random.ts";
 import { DATA_KEY_BYTES } from "./data_key.ts";
 
@@ -66,6 +66,9 @@ const PAGE_BYTES = 4_096;
 const PADDED_MAX_BYTES = 1_052_672;
 /** All zero: each K is used once, for the salt in front of it is fresh. */
 const IV = new Uint8Array(AEAD_NONCE_BYTES);
+
+/** Data keys that rows were sealed with: a busy client seals thousands under one. Each goes with its bytes. */
+const IMPORTED = new WeakMap<Bytes, Promise<HkdfKey>>();
 
 /**
  * Derives what rows need from the data key.
@@ -186,7 +189,10 @@ async function keysOfRow(
   salt: Bytes,
 ): Promise<{ key: Bytes; commitment: Bytes }> {
   assertDataKey(dataKey);
-  const both = await hkdf(dataKey, { salt, info: label("row"), lengthBytes: AEAD_KEY_BYTES + COMMITMENT_BYTES });
+  let imported = IMPORTED.get(dataKey);
+  if (imported === undefined) IMPORTED.set(dataKey, imported = importHkdfKey(dataKey));
+  const lengthBytes = AEAD_KEY_BYTES + COMMITMENT_BYTES;
+  const both = await hkdfFrom(await imported, { salt, info: label("row"), lengthBytes });
   return { key: both.slice(0, AEAD_KEY_BYTES), commitment: both.slice(AEAD_KEY_BYTES) };
 }
 
