@@ -53,6 +53,7 @@ Deno.test("lines that waited for a dead relay when their client was killed are s
   alice.signal("SIGKILL");
   await alice.exit();
   const second = await stage.relay({ dataDir: relayDir, port: relay.port });
+  await bob.next("link", ({ state }) => state === "connected"); // ephemeral: nothing waits for him while he is away
   const { process: again } = await stage.client(second, "alice", { dataDir });
   for (const text of ["one", "two"]) assertEquals((await bob.next("message"))["text"], text);
   assertEquals(

@@ -40,7 +40,13 @@ Deno.test("the words of a code never reach the relay, nor do texts", async () =>
   const ada = await joins(net, "ada", code);
   await ada.type("a secret text");
   assertEquals(ben.texts, ["a secret text"]);
-  const seen = net.sent.map(({ packet }) => JSON.stringify(packet.message) + new TextDecoder().decode(packet.body));
+  // Without what every header says: some of these words are in the list, too, such as "mail", "message" and "room".
+  const seen = net.sent.map(({ packet: { message, body } }) => {
+    const values = Object.entries(message).filter(([name]) => name !== "t" && name !== "kind").map(([, value]) =>
+      value
+    );
+    return JSON.stringify(values).replace(/"(room|inbox)\//, "") + new TextDecoder().decode(body);
+  });
   for (const word of [...code.split("-").slice(1), "a secret text"]) {
     assert(!seen.some((text) => text.includes(word)), word);
   }
