@@ -90,7 +90,8 @@ export class Chat {
     this.#history = new History(random);
     const writing = new Writing({ rooms, people, keyring, sending });
     this.#roomCommands = new RoomCommands({ identity, own: certificate, people, rooms, writing, random });
-    const [isAlone, shared] = [this.#isAlone, { people, keyring, words, random }];
+    const isAlone = this.#isAlone;
+    const shared = { people, keyring, words, random };
     this.#sessions = new SessionPlace({ owner: options, ...shared, isAlone, burnt: state?.codes });
     this.#obeying = new Obeying({
       isAlone,

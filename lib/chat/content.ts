@@ -11,7 +11,7 @@ import * as v from "valibot";
 import { DecodeError, UserError } from "../bytes/errors.ts";
 import { type Bytes, U64_MAX } from "../bytes/writer.ts";
 import { decodePlaintext, encodePlaintext } from "../e2ee/plaintext.ts";
-import type { RoomClaims } from "../e2ee/room.ts";
+import type { RoomClaims } from "../e2ee/room_types.ts";
 import { checkRoomName } from "../wire/handle.ts";
 import type { EventId, Fingerprint } from "../wire/messages.ts";
 

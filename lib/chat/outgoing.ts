@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SealedForRoom } from "../e2ee/room.ts";
+import type { SealedForRoom } from "../e2ee/room_types.ts";
 import type { EventId, Fingerprint, StreamName } from "../wire/messages.ts";
 import type { Place, Ref } from "./events.ts";
 import type { KeptLine } from "./outbox_line.ts";

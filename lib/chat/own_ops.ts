@@ -22,7 +22,7 @@ import {
 import type { RemoveReason } from "../e2ee/membership_op.ts";
 import type { VoidReason } from "../e2ee/membership_rules.ts";
 import { encodeClientMessage, type EventId, type Fingerprint, type StreamName } from "../wire/messages.ts";
-import type { RoomRow } from "../e2ee/room.ts";
+import type { RoomRow } from "../e2ee/room_types.ts";
 import type { Ref } from "./events.ts";
 import { ADDS_ROW, encodeOwnAdds, type OwnAdd } from "./own_adds.ts";
 import type { Turn } from "./turn.ts";

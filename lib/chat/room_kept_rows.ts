@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RoomRow } from "../e2ee/room.ts";
+import type { RoomRow } from "../e2ee/room_types.ts";
 
 /** The rows of one room in a store. */
 export class RoomKeptRows {

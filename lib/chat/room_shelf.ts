@@ -6,7 +6,7 @@
 
 import { DecodeError } from "../bytes/errors.ts";
 import type { Bytes } from "../bytes/writer.ts";
-import type { RoomRow } from "../e2ee/room.ts";
+import type { RoomRow } from "../e2ee/room_types.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import { decodeRoomRecord, encodeRoomRecord, type RoomRecord } from "./room_record.ts";
 import type { RoomRowChange, StoredRoomRow } from "./state.ts";

@@ -5,7 +5,8 @@
  */
 
 import type { Bytes } from "../bytes/writer.ts";
-import type { Room, RoomClaims, SealedForRoom } from "../e2ee/room.ts";
+import type { Room } from "../e2ee/room.ts";
+import type { RoomClaims, SealedForRoom } from "../e2ee/room_types.ts";
 import type { Fingerprint } from "../wire/messages.ts";
 import { type AcceptedMany, KeyHandover } from "./key_handover.ts";
 import type { Keyring } from "./keyring.ts";

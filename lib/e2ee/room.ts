@@ -32,8 +32,6 @@ import { emptyTally } from "./tally.ts";
 import { ToldHidden } from "./told_hidden.ts";
 import { ToldLosses } from "./told_losses.ts";
 
-export type { ClaimsVerdict, RoomClaims, RoomOptions, RoomRow, SealedForRoom };
-
 /** A room. */
 export class Room {
   readonly #membership: Membership;

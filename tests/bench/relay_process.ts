@@ -5,13 +5,11 @@
  */
 import { encodeHex } from "@std/encoding/hex";
 import { secureRandom } from "../../lib/crypto/random.ts";
-import { createCertificate } from "../../lib/e2ee/certificate.ts";
-import { generateIdentity } from "../../lib/e2ee/identity.ts";
 import { TcpLink } from "../../lib/io/tcp.ts";
-import { Link } from "../../lib/link/link.ts";
 import { decodeRelayMessage, encodeClientMessage } from "../../lib/wire/messages.ts";
 import { Stage } from "../support/e2e_stage.ts";
 import { cpuSecondsOf } from "./_process_cpu.ts";
+import { callersLink } from "./_callers_link.ts";
 
 const PUBLISHERS = 64;
 const EVENTS = 20_000;
@@ -34,16 +32,7 @@ class Publisher {
 
   /** Links, and enters the room. */
   static async call(port: number, number: number): Promise<Publisher> {
-    const nowMs = Date.now();
-    const identity = await generateIdentity({ life: "ephemeral", nowMs });
-    const certificate = await createCertificate(identity, { handle: `bench${number}`, createdMs: nowMs });
-    const link = new Link<true>({
-      role: "initiator",
-      listener: "relay",
-      staticKeyPair: identity.noise,
-      card: certificate.encoded,
-      authenticate: () => Promise.resolve(true as const),
-    });
+    const link = await callersLink(number);
     const conn = await Deno.connect({ hostname: "127.0.0.1", port });
     const entered = Promise.withResolvers<void>();
     const publisher = new Publisher((self) =>

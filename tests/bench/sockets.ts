@@ -2,17 +2,15 @@
 import { encodeHex } from "@std/encoding/hex";
 import { generateDhKeyPair } from "../../lib/crypto/dh.ts";
 import { secureRandom } from "../../lib/crypto/random.ts";
-import { createCertificate } from "../../lib/e2ee/certificate.ts";
-import { generateIdentity } from "../../lib/e2ee/identity.ts";
 import { listen } from "../../lib/io/listen.ts";
 import { RelayHost } from "../../lib/io/relay_host.ts";
 import { TcpLink } from "../../lib/io/tcp.ts";
-import { Link } from "../../lib/link/link.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";
 import { NameBook } from "../../lib/relay/names.ts";
 import { Relay } from "../../lib/relay/relay.ts";
 import { decodeRelayMessage, encodeClientMessage } from "../../lib/wire/messages.ts";
 import { measure, report } from "./_measure.ts";
+import { callersLink } from "./_callers_link.ts";
 
 const PUBLISHERS = 16;
 const EVENTS = 4_000;
@@ -76,16 +74,7 @@ function publish(client: Client, count: number): Promise<void> {
 }
 
 async function connect(port: number, number: number): Promise<Client> {
-  const nowMs = Date.now();
-  const identity = await generateIdentity({ life: "ephemeral", nowMs });
-  const certificate = await createCertificate(identity, { handle: `bench${number}`, createdMs: nowMs });
-  const link = new Link<true>({
-    role: "initiator",
-    listener: "relay",
-    staticKeyPair: identity.noise,
-    card: certificate.encoded,
-    authenticate: () => Promise.resolve(true as const),
-  });
+  const link = await callersLink(number);
   const subscribed = Promise.withResolvers<void>();
   const client: Client = {
     onAccepted: () => {},

@@ -14,7 +14,7 @@ import type { Turn } from "../../lib/chat/turn.ts";
 import { secureRandom } from "../../lib/crypto/random.ts";
 import { type Certificate, createCertificate } from "../../lib/e2ee/certificate.ts";
 import { fingerprintOf, generateIdentity, type Identity } from "../../lib/e2ee/identity.ts";
-import type { RoomClaims, SealedForRoom } from "../../lib/e2ee/room.ts";
+import type { RoomClaims, SealedForRoom } from "../../lib/e2ee/room_types.ts";
 import type { RoomHeard } from "../../lib/e2ee/room_heard.ts";
 import { isSenderKey } from "../../lib/e2ee/sender_key.ts";
 import { MemoryEventLog } from "../../lib/relay/memory_event_log.ts";

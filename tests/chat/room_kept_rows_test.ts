@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { utf8 } from "../../lib/bytes/writer.ts";
 import { RoomKeptRows } from "../../lib/chat/room_kept_rows.ts";
-import type { RoomRow } from "../../lib/e2ee/room.ts";
+import type { RoomRow } from "../../lib/e2ee/room_types.ts";
 
 const name = fc.constantFrom("members", "ops", "speaker", "chain/1", "chain/2", "held/1", "late/1");
 const changes = fc.uniqueArray(

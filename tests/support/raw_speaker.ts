@@ -10,7 +10,7 @@ import { verifyBundle } from "../../lib/e2ee/bundle.ts";
 import { idOf } from "../../lib/e2ee/identity.ts";
 import { joinOp } from "../../lib/e2ee/membership_make.ts";
 import { createPrekeyStore } from "../../lib/e2ee/prekeys.ts";
-import type { RoomClaims } from "../../lib/e2ee/room.ts";
+import type { RoomClaims } from "../../lib/e2ee/room_types.ts";
 import { encodeRoomHeader, type RoomHeader, signRoomMessage } from "../../lib/e2ee/room_message.ts";
 import { SEAL_OVERHEAD_BYTES } from "../../lib/e2ee/seal.ts";
 import { SenderChain } from "../../lib/e2ee/sender_chain.ts";
